@@ -1,0 +1,128 @@
+//! The run's one clock.
+//!
+//! The wall clock is read once, when the run starts; every later instant is that reading
+//! plus `CLOCK_BOOTTIME`, which NTP cannot bend and which goes on through a suspend
+//! (`std::time::Instant` is `CLOCK_MONOTONIC` and stops there). Durations are differences of
+//! two [`Moment`]s and of nothing else.
+//!
+//! This module knows nothing of runs, probes or AWS.
+
+use std::fmt;
+use std::ops::Sub;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// An instant of a run: nanoseconds since the run's clock was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The start of the run.
+    pub const ZERO: Moment = Moment(0);
+
+    /// The instant `seconds` after the start of the run (0 when negative).
+    pub fn from_secs(seconds: f64) -> Moment {
+        Moment((seconds.max(0.0) * 1e9).round() as u64)
+    }
+
+    /// Seconds since the start of the run.
+    pub fn secs(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// This instant, `by` later.
+    pub fn plus(self, by: Duration) -> Moment {
+        Moment(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// This instant, `by` earlier, but not before the start of the run.
+    pub fn minus(self, by: Duration) -> Moment {
+        Moment(self.0.saturating_sub(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Sub for Moment {
+    type Output = f64;
+
+    /// The signed difference in seconds.
+    fn sub(self, other: Moment) -> f64 {
+        (self.0 as f64 - other.0 as f64) / 1e9
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}s", self.secs())
+    }
+}
+
+/// Nanoseconds of `CLOCK_BOOTTIME`: what a [`Clock`] counts from.
+pub fn boottime_ns() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
+}
+
+/// One wall-clock reading and the boot time that belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    began: Timestamp,
+    origin: u64,
+}
+
+impl Clock {
+    /// Reads the wall clock, for the only time in a run.
+    pub fn start() -> Clock {
+        Clock { began: Timestamp::now(), origin: boottime_ns() }
+    }
+
+    /// A clock whose origin is a known boot time: what the lab and a recovered run use.
+    pub fn at(began: Timestamp, origin: u64) -> Clock {
+        Clock { began, origin }
+    }
+
+    /// Now, as an instant of the run.
+    pub fn now(&self) -> Moment {
+        self.moment(boottime_ns())
+    }
+
+    /// The instant of the run at a `CLOCK_BOOTTIME` reading in nanoseconds (the start, when before it).
+    pub fn moment(&self, boottime: u64) -> Moment {
+        Moment(boottime.saturating_sub(self.origin))
+    }
+
+    /// When the run started, by the wall clock.
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// The boot time, in nanoseconds, that is this run's zero.
+    pub fn origin(&self) -> u64 {
+        self.origin
+    }
+
+    /// The wall-clock time of an instant of the run.
+    pub fn wall(&self, moment: Moment) -> Timestamp {
+        let nanos = jiff::SignedDuration::from_nanos(i64::try_from(moment.0).unwrap_or(i64::MAX));
+        self.began.checked_add(nanos).unwrap_or(self.began)
+    }
+
+    /// Waits until an instant of the run (returns at once when it is past).
+    pub async fn sleep_until(&self, moment: Moment) {
+        loop {
+            let left = moment.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! How files are written: YAML with places, typed decoding that collects every error, units.
+//!
+//! A leaf: it knows nothing of experiments, actions or probes, which are declared with it.
+
+pub mod decode;
+pub mod units;
+pub mod yaml;

@@ -1,0 +1,783 @@
+//! From a YAML tree to typed values, collecting every error on the way.
+//!
+//! Serde stops at the first error and loses places when it buffers; a drill's author wants all
+//! of a file's errors at once, each with its place. So the spec's types are declared with the
+//! macros of this module ([`record!`](crate::record), [`choice!`](crate::choice),
+//! [`words!`](crate::words)): one declaration gives the
+//! struct, its decoding and its reference text (`firedrill actions`, `firedrill probes`).
+//!
+//! `None` from a decoder means *no value*: either the problem has been reported, or the value
+//! depends on a variable that is not known yet (a `check` without an environment).
+
+use std::fmt;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::yaml::{Key, Node, Span, Value};
+
+/// Something wrong with the file, at a place in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// A word under the place: what was expected there.
+    pub label: String,
+    /// Other places that matter, each with its label.
+    pub related: Vec<(Span, String)>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// A warning does not make the file wrong.
+    pub warning: bool,
+}
+
+impl Problem {
+    /// An error at `span`.
+    pub fn new(span: Span, message: impl Into<String>) -> Problem {
+        Problem {
+            message: message.into(),
+            span,
+            label: String::new(),
+            related: Vec::new(),
+            help: None,
+            warning: false,
+        }
+    }
+
+    /// The words under the place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Problem {
+        self.label = label.into();
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Another place that matters.
+    #[must_use]
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Problem {
+        self.related.push((span, label.into()));
+        self
+    }
+
+    /// Makes it a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Problem {
+        self.warning = true;
+        self
+    }
+}
+
+/// How `${…}` in a value is answered.
+pub trait Resolve {
+    /// The text with every reference replaced; `Ok(None)` when one is not known yet.
+    /// The error is the message and, if any, a help line.
+    fn resolve(&self, text: &str) -> Result<Option<String>, (String, Option<String>)>;
+}
+
+/// Leaves references as they stand: what `check` uses when no environment is given.
+pub struct Unresolved;
+
+impl Resolve for Unresolved {
+    fn resolve(&self, text: &str) -> Result<Option<String>, (String, Option<String>)> {
+        Ok(if text.contains("${") { None } else { Some(text.to_owned()) })
+    }
+}
+
+/// What decoding carries along: the problems so far and how references are answered.
+pub struct Context<'a> {
+    /// Every problem found so far.
+    pub problems: Vec<Problem>,
+    resolver: &'a dyn Resolve,
+}
+
+impl<'a> Context<'a> {
+    /// A context with no problems yet.
+    pub fn new(resolver: &'a dyn Resolve) -> Context<'a> {
+        Context { problems: Vec::new(), resolver }
+    }
+
+    /// Reports a problem.
+    pub fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The scalar at `node` with its references replaced. Reports a non-scalar and a reference
+    /// that has no answer; `None` also when a reference is not known yet.
+    pub fn text(&mut self, node: &Node, expects: &str) -> Option<String> {
+        match &node.value {
+            Value::Scalar { text, .. } => match self.resolver.resolve(text) {
+                Ok(resolved) => resolved,
+                Err((message, help)) => {
+                    let mut problem = Problem::new(node.span, message);
+                    problem.help = help;
+                    self.report(problem);
+                    None
+                }
+            },
+            other => {
+                self.report(
+                    Problem::new(node.span, format!("expected {expects}, found {}", kind_of(other)))
+                        .label(format!("expected {expects}")),
+                );
+                None
+            }
+        }
+    }
+
+    /// Reports that the value at `node` is not what was expected.
+    pub fn unexpected(&mut self, node: &Node, expects: &str) {
+        let found = match &node.value {
+            Value::Scalar { text, .. } => format!("`{text}`"),
+            other => kind_of(other).to_owned(),
+        };
+        self.report(
+            Problem::new(node.span, format!("expected {expects}, found {found}"))
+                .label(format!("expected {expects}")),
+        );
+    }
+}
+
+/// What a node is, in a sentence.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Scalar { .. } => "a single value",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a mapping",
+    }
+}
+
+/// A type that can be read from a YAML tree.
+pub trait Decode: Sized {
+    /// What a value looks like: `a duration such as 100ms`. Fits after "expected".
+    fn expects() -> String;
+
+    /// Reads the value, reporting what is wrong with it.
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self>;
+
+    /// The value when the key is left out; `None` when it must be there.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// One key of a record, for the reference and for "did you mean".
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// Its documentation.
+    pub about: &'static str,
+    /// What its value looks like.
+    pub expects: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Its default as it would be written, if it has one worth showing.
+    pub default: Option<&'static str>,
+}
+
+/// A mapping with known keys.
+pub trait Record: Decode {
+    /// Its documentation.
+    fn about() -> &'static str;
+    /// Its keys.
+    fn fields() -> Vec<Field>;
+}
+
+/// One alternative of a [`choice!`](crate::choice), for the reference.
+#[derive(Clone, Debug)]
+pub struct Alternative {
+    /// Its key.
+    pub name: &'static str,
+    /// Its documentation.
+    pub about: &'static str,
+    /// Its keys.
+    pub fields: Vec<Field>,
+}
+
+/// A value together with its place, for rules that talk about it later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub span: Span,
+}
+
+impl<T> std::ops::Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Spanned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl<T: Decode> Decode for Spanned<T> {
+    fn expects() -> String {
+        T::expects()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        T::decode(node, cx).map(|value| Spanned { value, span: node.span })
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn expects() -> String {
+        T::expects()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        T::decode(node, cx).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    fn expects() -> String {
+        T::expects()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        T::decode(node, cx).map(Box::new)
+    }
+}
+
+impl Decode for String {
+    fn expects() -> String {
+        "text".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        cx.text(node, "text")
+    }
+}
+
+impl Decode for bool {
+    fn expects() -> String {
+        "true or false".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match cx.text(node, "true or false")?.as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                cx.unexpected(node, "true or false");
+                None
+            }
+        }
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($t:ty),*) => {$(
+        impl Decode for $t {
+            fn expects() -> String {
+                "a whole number".to_owned()
+            }
+
+            fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+                let text = cx.text(node, "a whole number")?;
+                match text.parse() {
+                    Ok(number) => Some(number),
+                    Err(_) => {
+                        cx.unexpected(node, &format!("a whole number from {} to {}", <$t>::MIN, <$t>::MAX));
+                        None
+                    }
+                }
+            }
+        }
+    )*};
+}
+whole_numbers!(u8, u16, u32, u64, i32, i64);
+
+impl Decode for Duration {
+    fn expects() -> String {
+        "a duration such as 100ms, 5s, 2m or 1h30m".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let text = cx.text(node, &Self::expects())?;
+        match super::units::duration(&text) {
+            Some(duration) => Some(duration),
+            None => {
+                cx.unexpected(node, &Self::expects());
+                None
+            }
+        }
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn expects() -> String {
+        format!("a list, each entry {}", T::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Value::List(nodes) = &node.value else {
+            cx.unexpected(node, &Self::expects());
+            return None;
+        };
+        // Every entry is read, so that every entry's problems are reported.
+        let read: Vec<Option<T>> = nodes.iter().map(|node| T::decode(node, cx)).collect();
+        read.into_iter().collect()
+    }
+}
+
+impl<T: Decode> Decode for IndexMap<String, T> {
+    fn expects() -> String {
+        format!("a mapping of names, each {}", T::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let entries = entries(node, cx, &Self::expects())?;
+        let read: Vec<Option<(String, T)>> = entries
+            .iter()
+            .map(|(key, node)| T::decode(node, cx).map(|value| (key.text.clone(), value)))
+            .collect();
+        read.into_iter().collect()
+    }
+}
+
+impl<T: Decode> Decode for IndexMap<SpannedName, T> {
+    fn expects() -> String {
+        format!("a mapping of names, each {}", T::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let entries = entries(node, cx, &Self::expects())?;
+        let read: Vec<Option<(SpannedName, T)>> = entries
+            .iter()
+            .map(|(key, node)| {
+                let name = SpannedName { text: key.text.clone(), span: key.span };
+                T::decode(node, cx).map(|value| (name, value))
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+}
+
+/// A name that is a mapping's key, with its place; equal when the texts are.
+#[derive(Clone, Debug)]
+pub struct SpannedName {
+    /// The name.
+    pub text: String,
+    /// Its place.
+    pub span: Span,
+}
+
+impl PartialEq for SpannedName {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for SpannedName {}
+
+impl std::hash::Hash for SpannedName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for SpannedName {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The entries of the mapping at `node`; reports anything else.
+pub fn entries<'n>(node: &'n Node, cx: &mut Context<'_>, expects: &str) -> Option<&'n [(Key, Node)]> {
+    match &node.value {
+        Value::Map(entries) => Some(entries),
+        _ => {
+            cx.unexpected(node, expects);
+            None
+        }
+    }
+}
+
+/// Reads one key of a record. Used by [`record!`](crate::record).
+pub fn field<T: Decode>(
+    entries: &[(Key, Node)],
+    owner: Span,
+    name: &str,
+    default: Option<T>,
+    cx: &mut Context<'_>,
+) -> Option<T> {
+    match entries.iter().find(|(key, _)| key.text == name) {
+        // A key with nothing after it is a slip, not a default.
+        Some((key, node)) if node.value == Value::Null => {
+            cx.report(
+                Problem::new(key.span, format!("`{name}` has no value"))
+                    .label(format!("expected {}", T::expects()))
+                    .help("give it a value, or leave the key out"),
+            );
+            None
+        }
+        Some((_, node)) => T::decode(node, cx),
+        None => default.or_else(T::absent).or_else(|| {
+            cx.report(
+                Problem::new(owner, format!("missing key `{name}`"))
+                    .label(format!("`{name}:` is needed here: {}", T::expects())),
+            );
+            None
+        }),
+    }
+}
+
+/// Reports the keys of a mapping that are not among `known`. Used by [`record!`](crate::record).
+pub fn unknown_keys(entries: &[(Key, Node)], known: &[&str], cx: &mut Context<'_>) {
+    for (key, _) in entries {
+        if !known.contains(&key.text.as_str()) {
+            cx.report(unknown("key", &key.text, key.span, known));
+        }
+    }
+}
+
+/// The problem of a name that is not among the known ones, with the nearest one proposed.
+pub fn unknown(what: &str, name: &str, span: Span, known: &[&str]) -> Problem {
+    let problem = Problem::new(span, format!("unknown {what} `{name}`"));
+    match nearest(name, known) {
+        Some(near) => problem.label(format!("did you mean `{near}`?")),
+        None if known.is_empty() => problem.label(format!("no {what} is known here")),
+        None => {
+            problem.label(format!("not a known {what}")).help(format!("known here: {}", known.join(", ")))
+        }
+    }
+}
+
+/// The known name nearest to `name`, when one is near enough to be what was meant.
+pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count().max(3) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The lines of a doc comment as one text.
+pub fn join_docs(lines: &[&'static str]) -> &'static str {
+    // One leaked string per declared type and key, made when the reference is printed.
+    Box::leak(lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").into_boxed_str())
+}
+
+/// Declares a struct that is read from a mapping with known keys.
+///
+/// ```ignore
+/// record! {
+///     /// Waits.
+///     pub struct Wait {
+///         /// For how long.
+///         pub r#for: Duration,
+///         /// Whether to say so.
+///         pub loudly: bool = false,
+///         /// An optional word.
+///         pub word: Option<String>,
+///     }
+/// }
+/// ```
+///
+/// A key with a default or of an `Option` type may be left out. Unknown keys are reported with
+/// the nearest known one.
+#[macro_export]
+macro_rules! record {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident {
+            $( $(#[doc = $fdoc:literal])* pub $field:ident : $ty:ty $(= $default:expr)? ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $( $(#[doc = $fdoc])* pub $field: $ty, )*
+        }
+
+        impl $crate::notation::decode::Decode for $name {
+            fn expects() -> String {
+                let known: &[&str] = &[$( stringify!($field).trim_start_matches("r#") ),*];
+                if known.is_empty() { "an empty mapping: {}".to_owned() } else { format!("a mapping with {}", known.join(", ")) }
+            }
+
+            fn decode(
+                node: &$crate::notation::yaml::Node,
+                cx: &mut $crate::notation::decode::Context<'_>,
+            ) -> Option<Self> {
+                let entries = $crate::notation::decode::entries(node, cx, &Self::expects())?;
+                $crate::notation::decode::unknown_keys(
+                    entries,
+                    &[$( stringify!($field).trim_start_matches("r#") ),*],
+                    cx,
+                );
+                $(
+                    let $field: Option<$ty> = {
+                        #[allow(unused_mut, unused_assignments)]
+                        let mut default: Option<$ty> = None;
+                        $( default = Some($default); )?
+                        $crate::notation::decode::field(
+                            entries,
+                            node.span,
+                            stringify!($field).trim_start_matches("r#"),
+                            default,
+                            cx,
+                        )
+                    };
+                )*
+                Some($name { $( $field: $field?, )* })
+            }
+        }
+
+        impl $crate::notation::decode::Record for $name {
+            fn about() -> &'static str {
+                $crate::notation::decode::join_docs(&[$($doc),*])
+            }
+
+            fn fields() -> Vec<$crate::notation::decode::Field> {
+                vec![$(
+                    {
+                        #[allow(unused_mut, unused_assignments)]
+                        let mut shown: Option<&'static str> = None;
+                        $( shown = Some(stringify!($default)); )?
+                        $crate::notation::decode::Field {
+                            name: stringify!($field).trim_start_matches("r#"),
+                            about: $crate::notation::decode::join_docs(&[$($fdoc),*]),
+                            expects: <$ty as $crate::notation::decode::Decode>::expects(),
+                            required: shown.is_none()
+                                && <$ty as $crate::notation::decode::Decode>::absent().is_none(),
+                            default: shown,
+                        }
+                    }
+                ),*]
+            }
+        }
+    };
+}
+
+/// Declares an enum that is read from a mapping with exactly one key: the alternative's name.
+///
+/// ```ignore
+/// choice! {
+///     /// What a step does.
+///     pub enum Action: "action" {
+///         "ec2.terminate_instances" => TerminateInstances(ec2::TerminateInstances),
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! choice {
+    (
+        $(#[doc = $doc:literal])*
+        pub enum $name:ident : $what:literal {
+            $( $key:literal => $variant:ident($ty:ty) ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum $name {
+            $( #[doc = concat!("`", $key, "`")] $variant($ty), )*
+        }
+
+        impl $name {
+            /// Every alternative's key, in the order of the reference.
+            pub const NAMES: &'static [&'static str] = &[$($key),*];
+
+            /// The key of this one.
+            pub fn name(&self) -> &'static str {
+                match self { $( Self::$variant(_) => $key, )* }
+            }
+
+            /// Every alternative with its documentation and its keys.
+            pub fn reference() -> Vec<$crate::notation::decode::Alternative> {
+                vec![$(
+                    $crate::notation::decode::Alternative {
+                        name: $key,
+                        about: <$ty as $crate::notation::decode::Record>::about(),
+                        fields: <$ty as $crate::notation::decode::Record>::fields(),
+                    }
+                ),*]
+            }
+
+            /// Reads the value of the alternative called `key`; `None` after reporting, also for
+            /// an unknown one.
+            pub fn decode_as(
+                key: &$crate::notation::yaml::Key,
+                node: &$crate::notation::yaml::Node,
+                cx: &mut $crate::notation::decode::Context<'_>,
+            ) -> Option<Self> {
+                match key.text.as_str() {
+                    $( $key => <$ty as $crate::notation::decode::Decode>::decode(node, cx).map(Self::$variant), )*
+                    other => {
+                        cx.report($crate::notation::decode::unknown($what, other, key.span, Self::NAMES));
+                        None
+                    }
+                }
+            }
+        }
+
+        impl $crate::notation::decode::Decode for $name {
+            fn expects() -> String {
+                concat!("one ", $what, ", as a mapping with its name as the only key").to_owned()
+            }
+
+            fn decode(
+                node: &$crate::notation::yaml::Node,
+                cx: &mut $crate::notation::decode::Context<'_>,
+            ) -> Option<Self> {
+                let expects = <Self as $crate::notation::decode::Decode>::expects();
+                let entries = $crate::notation::decode::entries(node, cx, &expects)?;
+                let [(key, value)] = entries else {
+                    cx.report(
+                        $crate::notation::decode::Problem::new(
+                            node.span,
+                            format!("expected exactly one {}, found {}", $what, entries.len()),
+                        )
+                        .label(format!("expected {expects}")),
+                    );
+                    return None;
+                };
+                Self::decode_as(key, value, cx)
+            }
+        }
+    };
+}
+
+/// Declares an enum that is written as one of a few words.
+///
+/// ```ignore
+/// words! {
+///     /// Which client a probe stands for.
+///     pub enum Connection { "fresh" => Fresh, "kept" => Kept }
+/// }
+/// ```
+#[macro_export]
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])*
+        pub enum $name:ident { $( $(#[doc = $vdoc:literal])* $word:literal => $variant:ident ),* $(,)? }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $( $(#[doc = $vdoc])* #[doc = concat!(" (`", $word, "`)")] $variant, )* }
+
+        impl $name {
+            /// The word that stands for this one.
+            pub fn word(self) -> &'static str {
+                match self { $( Self::$variant => $word, )* }
+            }
+        }
+
+        impl $crate::notation::decode::Decode for $name {
+            fn expects() -> String {
+                [$($word),*].join(" or ")
+            }
+
+            fn decode(
+                node: &$crate::notation::yaml::Node,
+                cx: &mut $crate::notation::decode::Context<'_>,
+            ) -> Option<Self> {
+                let expects = <Self as $crate::notation::decode::Decode>::expects();
+                match cx.text(node, &expects)?.as_str() {
+                    $( $word => Some(Self::$variant), )*
+                    other => {
+                        let known: &[&str] = &[$($word),*];
+                        cx.report($crate::notation::decode::unknown("value", other, node.span, known));
+                        None
+                    }
+                }
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+#[allow(dead_code, missing_docs)]
+mod tests {
+    use super::*;
+
+    words! {
+        /// A mood.
+        pub enum Mood {
+            /// Good.
+            "good" => Good,
+            "bad" => Bad,
+        }
+    }
+
+    record! {
+        /// Waits a while.
+        pub struct Wait {
+            /// For how long.
+            pub r#for: Duration,
+            /// Whether to say so.
+            pub loudly: bool = false,
+            /// In what mood.
+            pub mood: Option<Mood>,
+        }
+    }
+
+    choice! {
+        /// What to do.
+        pub enum Doing: "action" {
+            "a.wait" => Wait(Wait),
+        }
+    }
+
+    fn scalar(text: &str) -> Node {
+        Node { span: Span::default(), value: Value::Scalar { text: text.to_owned(), plain: true } }
+    }
+
+    fn map(entries: &[(&str, Node)]) -> Node {
+        let entries = entries
+            .iter()
+            .map(|(key, node)| (Key { text: (*key).to_owned(), span: Span::default() }, node.clone()))
+            .collect();
+        Node { span: Span::default(), value: Value::Map(entries) }
+    }
+
+    #[test]
+    fn a_record_reads_its_keys_and_defaults() {
+        let mut cx = Context::new(&Unresolved);
+        let node = map(&[("a.wait", map(&[("for", scalar("1m30s")), ("mood", scalar("bad"))]))]);
+        let doing = Doing::decode(&node, &mut cx);
+        let expected = Wait { r#for: Duration::from_secs(90), loudly: false, mood: Some(Mood::Bad) };
+        assert_eq!(doing, Some(Doing::Wait(expected)));
+        assert_eq!(cx.problems, []);
+    }
+
+    #[test]
+    fn every_problem_is_collected() {
+        let mut cx = Context::new(&Unresolved);
+        let node = map(&[("for", scalar("soon")), ("loudly", scalar("yes")), ("moood", scalar("bad"))]);
+        assert_eq!(Wait::decode(&node, &mut cx), None);
+        let messages: Vec<&str> = cx.problems.iter().map(|p| p.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "unknown key `moood`",
+                "expected a duration such as 100ms, 5s, 2m or 1h30m, found `soon`",
+                "expected true or false, found `yes`",
+            ]
+        );
+        assert_eq!(cx.problems[0].label, "did you mean `mood`?");
+    }
+}

@@ -1,0 +1,63 @@
+//! Probes: what a client would see, asked on a fixed schedule.
+//!
+//! Open model: sample *i* is due at `t0 + i·every`, whatever happened to the one before. A probe
+//! is asked once per sample and answers with one [`Answer`]; it never retries, never caches a
+//! name, never prints, and knows nothing of runs or objectives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, Moment};
+use crate::run::event::Reading;
+use crate::sample::{Cause, Class};
+
+/// The answer to one asking.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// When the first byte or SYN was sent.
+    pub sent: Moment,
+    /// When the outcome was known.
+    pub done: Moment,
+    /// The outcome.
+    pub class: Class,
+    /// Why, when it was not good.
+    pub cause: Cause,
+    /// The protocol's own code, else 0.
+    pub code: u16,
+    /// One line for people: the error, secrets redacted. Kept for the first of each kind.
+    pub detail: Option<String>,
+}
+
+/// A probe that is ready to be asked: connected to nothing, holding its settings.
+#[async_trait]
+pub trait Ask: Send + Sync {
+    /// Asks once. Returns by [`Ask::deadline`] after the call at the latest.
+    /// `seq` numbers the sample; a ledger writes that number.
+    async fn ask(&self, seq: u32, clock: &Clock) -> Answer;
+
+    /// The longest that one asking can take.
+    fn deadline(&self) -> Duration;
+
+    /// Before the first sample: what must exist (a ledger's table). The error is for people.
+    async fn prepare(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// A ledger's final read, from the authoritative writer; `None` for a probe that is none.
+    async fn read_back(&self, _clock: &Clock) -> Option<Reading> {
+        None
+    }
+}
+
+/// A probe of a run: what the prober schedules.
+#[derive(Clone)]
+pub struct Lane {
+    /// The probe's name, for messages.
+    pub name: String,
+    /// Spacing of the samples.
+    pub every: Duration,
+    /// Whom to ask.
+    pub ask: Arc<dyn Ask>,
+}

@@ -1,0 +1,322 @@
+//! What a run came to, as data: `report.json` (schema `firedrill/report/v1`) and what the other
+//! formats show.
+//!
+//! All instants and durations are seconds on the run's one clock since `started_at`, unless a
+//! name says otherwise. Built from a stored run alone, also straight after a live one.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::measure::Interval;
+
+/// The public contract. Fields may be added within a version; none is removed or changes meaning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// `firedrill/report/v1`.
+    pub schema: String,
+    /// The run's id.
+    pub run: String,
+    /// The experiment's name.
+    pub experiment: String,
+    /// The experiment's title.
+    pub title: Option<String>,
+    /// What was to be shown.
+    pub hypothesis: Option<String>,
+    /// Who owns the drill.
+    pub owner: Option<String>,
+    /// The controls it is evidence for.
+    pub controls: Vec<String>,
+    /// The environment's name.
+    pub environment: String,
+    /// The AWS account, if one was used.
+    pub account: Option<String>,
+    /// The AWS region, if one was used.
+    pub region: Option<String>,
+    /// The outcome of the whole drill.
+    pub verdict: Outcome,
+    /// Why, in one sentence.
+    pub because: String,
+    /// Whether nothing was allowed to change.
+    pub dry_run: bool,
+    /// Seeds jitter and the choice of victims.
+    pub seed: u64,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    pub ended_at: String,
+    /// How long the run took, in seconds.
+    pub duration: f64,
+    /// The fault, once one was injected.
+    pub fault: Option<Fault>,
+    /// Each declared target against what was observed, by observer.
+    pub objectives: Vec<Objective>,
+    /// What each probe saw.
+    pub probes: Vec<ProbeReport>,
+    /// What each ledger found.
+    pub rpo: Vec<LedgerReport>,
+    /// What each step did.
+    pub steps: Vec<StepReport>,
+    /// What was put back.
+    pub undo: UndoReport,
+    /// The prober's own health.
+    pub prober: ProberReport,
+    /// Lines worth reading: warnings, throttling, guards that made a verdict inconclusive.
+    pub notes: Vec<String>,
+    /// What proves it.
+    pub evidence: Evidence,
+}
+
+/// The outcome of a drill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every objective was met.
+    Pass,
+    /// An objective was missed.
+    Fail,
+    /// It cannot be said.
+    Inconclusive,
+    /// It was stopped.
+    Aborted,
+}
+
+/// The outcome of one objective. Ordered: the worst wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Met, whatever the uncertainty.
+    Pass,
+    /// It cannot be said.
+    Inconclusive,
+    /// Missed, whatever the uncertainty.
+    Fail,
+}
+
+/// The injection of the fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Fault {
+    /// The step that injected it.
+    pub step: String,
+    /// From the call being sent to its return. RTO counts from `lo`.
+    pub injected_at: Interval,
+    /// What showed that it took hold.
+    pub evidence: Vec<Seen>,
+}
+
+/// A sign that the fault took hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Seen {
+    /// `step` (the resource's own state, or a verification) or `probe`.
+    pub by: String,
+    /// What was seen.
+    pub what: String,
+    /// Between the last look that did not show it and the first that did.
+    pub at: Interval,
+}
+
+/// One declared target against what one observer measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Objective {
+    /// `rto`, `rpo`, `availability`, `latency_p99`, `must_stay_up`.
+    pub name: String,
+    /// The probe that decided it.
+    pub observer: String,
+    /// The declared target, in `unit`.
+    pub target: f64,
+    /// `s`, `writes` or `ratio`.
+    pub unit: String,
+    /// What was measured; absent when nothing could be.
+    pub observed: Option<Interval>,
+    /// The outcome.
+    pub verdict: Verdict,
+    /// Why, in one sentence with the numbers.
+    pub because: String,
+    /// Whether this is the worst observer: the one the drill's figure is quoted from.
+    pub decisive: bool,
+}
+
+/// What one probe saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// What is asked of whom.
+    pub summary: String,
+    /// Spacing of samples.
+    pub every: f64,
+    /// Samples that were due.
+    pub scheduled: u64,
+    /// Good ones.
+    pub ok: u64,
+    /// Bad ones.
+    pub bad: u64,
+    /// Ones that say nothing, the prober having been at fault.
+    pub void: u64,
+    /// Ones never sent.
+    pub shed: u64,
+    /// (ok + bad) / scheduled.
+    pub coverage: f64,
+    /// ok / (ok + bad) from the fault to the end of observation; absent without such samples.
+    pub availability: Option<f64>,
+    /// The finest outage it could have seen: `2·every` plus the slowest good answer.
+    pub resolution: f64,
+    /// Latency of good samples per phase: `baseline`, `fault`, `recovered`. Milliseconds.
+    pub latency_ms: BTreeMap<String, Latency>,
+    /// Its outages, in order.
+    pub outages: Vec<Outage>,
+    /// Bad samples outside any outage.
+    pub blips: u64,
+    /// Bad samples by cause, over the whole run.
+    pub errors: BTreeMap<String, u64>,
+    /// The first error of each kind, in words.
+    pub first_errors: BTreeMap<String, String>,
+}
+
+/// Percentiles in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// How many samples.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// One outage as one probe saw it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Outage {
+    /// When it began.
+    pub begin: Interval,
+    /// When it ended; without `hi` when it had not ended.
+    pub end: Interval,
+    /// How long it was.
+    pub duration: Interval,
+    /// Its bad samples by cause.
+    pub errors: BTreeMap<String, u64>,
+    /// Share of bad samples within it: 1 is a full outage, less is a partial one.
+    pub bad_ratio: f64,
+    /// The samples that prove the edges: last good, first bad, last bad, first good.
+    pub proof: Proof,
+}
+
+/// Sample numbers of the four samples that an outage's edges come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Proof {
+    /// Last good before.
+    pub last_good: Option<u32>,
+    /// First bad.
+    pub first_bad: u32,
+    /// Last bad.
+    pub last_bad: u32,
+    /// First good of the confirmed run.
+    pub first_good: Option<u32>,
+}
+
+/// What one ledger found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LedgerReport {
+    /// The probe.
+    pub probe: String,
+    /// Writes sent.
+    pub attempted: u64,
+    /// Acknowledged writes.
+    pub acked: u64,
+    /// Acknowledged and absent at the final read: the RPO count.
+    pub lost: u64,
+    /// Unknown outcome and absent: no loss was promised.
+    pub indeterminate: u64,
+    /// Unknown outcome and present.
+    pub recovered: u64,
+    /// A definite failure that was there all the same.
+    pub phantom: u64,
+    /// Present more than once.
+    pub duplicated: u64,
+    /// Present and never written by this run.
+    pub unexpected: u64,
+    /// Lost seconds of acknowledged writes; absent when the ledger could not be read.
+    pub seconds: Option<Interval>,
+    /// The write spacing: how fine the ledger looked, in seconds.
+    pub resolution: f64,
+    /// The lost numbers, as inclusive ranges, at most the first hundred.
+    pub lost_ranges: Vec<(u32, u32)>,
+    /// Why the final read is missing, when it is.
+    pub error: Option<String>,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StepReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it was to do.
+    pub summary: String,
+    /// `done`, `failed`, `indeterminate`, `skipped`.
+    pub outcome: String,
+    /// When it started.
+    pub started: Option<f64>,
+    /// When it finished.
+    pub finished: Option<f64>,
+    /// Why, or what came of it.
+    pub detail: Option<String>,
+    /// What showed that it took hold.
+    pub evidence: Option<String>,
+    /// How it is undone, if it can be.
+    pub undo: Option<String>,
+}
+
+/// What was put back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoReport {
+    /// Whether nothing is left to put back.
+    pub complete: bool,
+    /// What was put back, in order.
+    pub done: Vec<String>,
+    /// What was not, and why.
+    pub left: Vec<String>,
+}
+
+/// The prober's own health.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProberReport {
+    /// When the prober itself did not run.
+    pub stalls: Vec<Stall>,
+    /// How late samples were sent, in milliseconds: median, 99th percentile, largest.
+    pub lag_ms: Option<Latency>,
+}
+
+/// A time in which the prober did not run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stall {
+    /// From.
+    pub from: f64,
+    /// To.
+    pub to: f64,
+    /// What noticed it.
+    pub witness: String,
+}
+
+/// What proves the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// firedrill's version.
+    pub firedrill: String,
+    /// SHA-256 of the experiment's text.
+    pub experiment_sha256: String,
+    /// The head of the journal's hash chain.
+    pub journal_sha256: String,
+    /// How many samples were recorded.
+    pub samples: u64,
+    /// Whether the journal was cut short.
+    pub cut: bool,
+}

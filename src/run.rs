@@ -1,0 +1,3 @@
+//! A run: from a plan to a journal.
+
+pub mod event;

@@ -1,0 +1,411 @@
+//! The interface of the whole program: what happens in a run, as data.
+//!
+//! The engine emits these and nothing else; the journal stores them, the live view shows them,
+//! and every number and report is computed from them and the samples. They hold no references
+//! and no behaviour, so that a stored journal reads back as exactly what the engine emitted.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+
+/// The first line of a journal: everything that is known before anything happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The journal's format: `firedrill/journal/v1`.
+    pub schema: String,
+    /// The run's id, which is also its folder's name.
+    pub run: String,
+    /// The version of firedrill that wrote it.
+    pub firedrill: String,
+    /// The wall-clock time of the run's zero.
+    pub began: Timestamp,
+    /// `CLOCK_BOOTTIME` in nanoseconds at the run's zero.
+    pub origin_ns: u64,
+    /// Seeds pacer jitter and the choice of victims.
+    pub seed: u64,
+    /// Whether nothing may be changed.
+    pub dry_run: bool,
+    /// The experiment as it was read.
+    pub experiment: ExperimentFacts,
+    /// Where it runs.
+    pub environment: EnvironmentFacts,
+    /// The probes, in the order that samples refer to by index.
+    pub probes: Vec<ProbeFacts>,
+    /// The declared targets.
+    pub objectives: Objectives,
+    /// How long the steady state is shown, and how good it must be.
+    pub steady_state: SteadyState,
+    /// When recovery counts as proven, and how long to look.
+    pub recovery: Recovery,
+    /// The step that the clock of the RTO starts with.
+    pub measure_from: Option<String>,
+    /// The steps, resolved, in the order of the file.
+    pub plan: Vec<PlannedStep>,
+}
+
+/// What the experiment's file says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentFacts {
+    /// `name:`
+    pub name: String,
+    /// `title:`
+    pub title: Option<String>,
+    /// `hypothesis:`
+    pub hypothesis: Option<String>,
+    /// `owner:`
+    pub owner: Option<String>,
+    /// `controls:`, what the drill is evidence for.
+    pub controls: Vec<String>,
+    /// The file's path as given.
+    pub path: String,
+    /// The file's text (secrets are never in it: they are referred to).
+    pub text: String,
+    /// SHA-256 of the text, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Where a run takes place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentFacts {
+    /// The environment's name.
+    pub name: String,
+    /// AWS account id, once proven.
+    pub account: Option<String>,
+    /// AWS region.
+    pub region: Option<String>,
+    /// The identity's ARN.
+    pub identity: Option<String>,
+    /// A non-standard endpoint, if any.
+    pub endpoint_url: Option<String>,
+    /// Values of the variables, secrets redacted.
+    pub values: BTreeMap<String, String>,
+}
+
+/// One probe, as measuring needs to know it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeFacts {
+    /// Its name in the file.
+    pub name: String,
+    /// Its kind: `http`, `postgres.ledger`, …
+    pub kind: String,
+    /// One line for people: what is asked of whom. Secrets redacted.
+    pub summary: String,
+    /// Spacing of the samples, in seconds.
+    pub every: f64,
+    /// The longest that a sample can take, in seconds.
+    pub deadline: f64,
+    /// Whether an outage of it is a failure of its own.
+    pub must_stay_up: bool,
+    /// Whether it writes numbered entries that are read back.
+    pub ledger: bool,
+}
+
+/// The declared targets. Times in seconds, ratios from 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Objectives {
+    /// Recovery time objective.
+    pub rto: Option<f64>,
+    /// Recovery point objective in seconds of acknowledged writes.
+    pub rpo_seconds: Option<f64>,
+    /// Recovery point objective in acknowledged writes.
+    pub rpo_writes: Option<u64>,
+    /// Request availability from the fault to the end of observation.
+    pub availability: Option<f64>,
+    /// Latency of successes: percentile (such as `99.0`, written `p99`) and its limit in seconds.
+    pub latency: Vec<LatencyObjective>,
+}
+
+/// A limit on one latency percentile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyObjective {
+    /// The percentile, from 0 to 100.
+    pub percentile: f64,
+    /// The limit, in seconds.
+    pub limit: f64,
+}
+
+/// What must hold before anything is touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SteadyState {
+    /// For how long it is watched, in seconds.
+    pub watch: f64,
+    /// The availability that every probe must show.
+    pub availability: f64,
+}
+
+/// What counts as recovered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Good for this long in a row, in seconds.
+    pub confirm: f64,
+    /// Within this long of the fault, or RTO is censored. Seconds.
+    pub within: f64,
+    /// Keep measuring at least this long after the fault. Seconds.
+    pub observe: f64,
+}
+
+/// A step as planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name: unique in the experiment.
+    pub name: String,
+    /// What it is: an action's name, or `run`, `wait`.
+    pub kind: String,
+    /// One line for people: what it will do, to what.
+    pub summary: String,
+    /// The resources it acts on.
+    pub targets: Vec<String>,
+    /// Steps that must have finished first.
+    pub after: Vec<String>,
+    /// Whether it can change anything.
+    pub mutates: bool,
+    /// Whether it cannot be undone.
+    pub irreversible: bool,
+    /// How it will be undone, if it can be.
+    pub undo: Option<String>,
+    /// What was checked before, and what was found.
+    pub preconditions: Vec<Precondition>,
+    /// The IAM actions it needs.
+    pub permissions: Vec<String>,
+}
+
+/// A fact about the world that a step relies on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Precondition {
+    /// What was asked, such as `orders-db is Multi-AZ`.
+    pub what: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was found, and what to do about it when it does not hold.
+    pub found: String,
+}
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, on the run's clock.
+    pub at_ns: Moment,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What can happen in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The run went into another phase.
+    PhaseEntered {
+        /// Which.
+        phase: Phase,
+    },
+    /// The steady state was shown, or not.
+    SteadyStateJudged {
+        /// Whether it held.
+        held: bool,
+        /// The numbers.
+        because: String,
+    },
+    /// A step began.
+    StepStarted {
+        /// The step's name.
+        step: String,
+    },
+    /// A call that changes something is about to be sent (written and synced before it is).
+    CallSent {
+        /// The step it belongs to.
+        step: String,
+        /// `rds:RebootDBInstance`, or `run` for a program.
+        operation: String,
+        /// The resource, or the program's line.
+        resource: String,
+    },
+    /// That call came back.
+    CallReturned {
+        /// The step it belongs to.
+        step: String,
+        /// As sent.
+        operation: String,
+        /// As sent.
+        resource: String,
+        /// How it ended.
+        outcome: CallOutcome,
+        /// The error, or a detail worth keeping (request id, exit code, output).
+        detail: Option<String>,
+    },
+    /// What will undo the step, with the prior state; synced before the step acts.
+    UndoPrepared {
+        /// The step it belongs to.
+        step: String,
+        /// One line for people.
+        summary: String,
+        /// What the undo needs to know; secrets are referred to, not held.
+        undo: serde_json::Value,
+    },
+    /// The fault was seen to take hold.
+    EffectSeen {
+        /// The step it belongs to.
+        step: String,
+        /// The last look that did not show it.
+        after_ns: Moment,
+        /// What was seen, such as `orders-db: standby became primary (eu-west-1b)`.
+        evidence: String,
+    },
+    /// A step ended.
+    StepFinished {
+        /// The step's name.
+        step: String,
+        /// How.
+        outcome: StepOutcome,
+        /// Why, or what came of it.
+        detail: Option<String>,
+    },
+    /// The prober itself was stalled: what it saw then is void.
+    ProberStalled {
+        /// From when.
+        from_ns: Moment,
+        /// Until when.
+        to_ns: Moment,
+        /// What noticed it.
+        witness: String,
+    },
+    /// Every impacted probe was good for the confirmation time.
+    RecoveryConfirmed {
+        /// One line: which probes, since when.
+        because: String,
+    },
+    /// Recovery was not confirmed in time.
+    RecoveryTimedOut {
+        /// The probes that were still bad.
+        probes: Vec<String>,
+    },
+    /// A ledger was read back.
+    LedgerRead {
+        /// The probe.
+        probe: String,
+        /// What was there.
+        reading: Reading,
+    },
+    /// A guardrail stopped the run.
+    GuardrailTripped {
+        /// The rule, as written.
+        rule: String,
+    },
+    /// Somebody or something asked to stop.
+    AbortRequested {
+        /// `Ctrl-C`, `SIGTERM`, a guardrail.
+        by: String,
+    },
+    /// A step's undo began.
+    UndoStarted {
+        /// The step.
+        step: String,
+    },
+    /// A step's undo ended.
+    UndoFinished {
+        /// The step.
+        step: String,
+        /// Whether the prior state is back.
+        done: bool,
+        /// What was done, or why it was not.
+        detail: String,
+    },
+    /// Worth knowing: throttling, a retry, a probe's first error.
+    Noted {
+        /// A line for people.
+        text: String,
+    },
+    /// The end, written last. A journal without it was cut short.
+    RunEnded {
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// The phases of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Proving that things are well before touching them.
+    SteadyState,
+    /// The steps are under way.
+    Steps,
+    /// Waiting for recovery to be confirmed.
+    Recovery,
+    /// Recovered; still watching.
+    Observation,
+    /// Reading the ledgers back.
+    FinalRead,
+    /// Putting things back.
+    Undo,
+}
+
+/// How a mutating call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// Accepted.
+    Accepted,
+    /// Refused: certainly nothing was changed.
+    Refused,
+    /// No answer, or one that cannot be understood: it may have happened.
+    Unclear,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// It did what it says.
+    Done,
+    /// It did not, and changed nothing, or its verification failed.
+    Failed,
+    /// It may or may not have happened.
+    Indeterminate,
+    /// It was not begun.
+    Skipped,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Ending {
+    /// It went to its end.
+    Completed,
+    /// It stopped before the first fault: nothing was touched.
+    Untouched {
+        /// Why.
+        because: String,
+    },
+    /// It was stopped and undone.
+    Aborted {
+        /// By whom or what.
+        by: String,
+    },
+    /// A step failed and the run stopped there.
+    Failed {
+        /// The step and its error.
+        because: String,
+    },
+}
+
+/// What a ledger held at the final read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// When the read that counts began.
+    pub began_ns: Moment,
+    /// When it was complete.
+    pub done_ns: Moment,
+    /// The numbers that were there, as inclusive ranges, ascending.
+    pub present: Vec<(u32, u32)>,
+    /// Entries that were there more than once, beyond the first.
+    pub duplicated: u64,
+    /// Entries that this run never wrote.
+    pub unexpected: u64,
+    /// Whether repeated reads agreed.
+    pub stable: bool,
+    /// Why the ledger could not be read, when it could not.
+    pub error: Option<String>,
+}
