@@ -1,0 +1,421 @@
+//! The run as a state machine: something happened in, decisions out.
+//!
+//! Synchronous, with no I/O and no clock of its own, so that a whole drill is a test that pushes
+//! inputs and reads a list. Everything that can happen (samples, finished steps, signals, the
+//! passing of time) meets here, in one order.
+
+use std::time::Duration;
+
+use super::event::{Ending, EventKind, Phase, Recovery, SteadyState, StepOutcome};
+use super::guardrail::Guardrail;
+use super::health::Health;
+use crate::clock::Moment;
+use crate::sample::Sample;
+
+/// What the conductor needs to know of a plan.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The steps, in the order of the file.
+    pub steps: Vec<ScriptStep>,
+    /// The probes, in the order of the samples' index.
+    pub probes: Vec<ScriptProbe>,
+    /// What must hold first.
+    pub steady_state: SteadyState,
+    /// What counts as recovered.
+    pub recovery: Recovery,
+    /// What stops the run.
+    pub guardrails: Vec<Guardrail>,
+    /// The step whose first call starts the clock of the RTO.
+    pub measure_from: Option<usize>,
+    /// Whether the steps are only rehearsed.
+    pub dry_run: bool,
+}
+
+/// A step, as the conductor sees it.
+#[derive(Clone, Debug)]
+pub struct ScriptStep {
+    /// Its name.
+    pub name: String,
+    /// The steps that must be over first.
+    pub after: Vec<usize>,
+    /// Whether the run goes on when it fails.
+    pub go_on_after_failure: bool,
+}
+
+/// A probe, as the conductor sees it.
+#[derive(Clone, Debug)]
+pub struct ScriptProbe {
+    /// Its name.
+    pub name: String,
+    /// Spacing of its samples.
+    pub every: Duration,
+    /// The longest that a sample takes to be decided.
+    pub deadline: Duration,
+    /// Whether an outage of it stops the run.
+    pub must_stay_up: bool,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Time went by.
+    Tick,
+    /// A probe saw something.
+    Sample(Sample),
+    /// A step's first mutating call is being sent, or its program started.
+    FaultSent {
+        /// The step's index.
+        step: usize,
+    },
+    /// A step is over.
+    StepFinished {
+        /// The step's index.
+        step: usize,
+        /// How.
+        outcome: StepOutcome,
+        /// Why.
+        detail: Option<String>,
+    },
+    /// The ledgers were read.
+    LedgersRead,
+    /// Everything that could be put back was.
+    UndoFinished,
+    /// Somebody or something wants it to stop.
+    Abort {
+        /// Who.
+        by: String,
+    },
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Write this down.
+    Record(EventKind),
+    /// Start this step.
+    Start(usize),
+    /// Tell the steps that are under way to stop.
+    StopSteps,
+    /// Stop probing; samples still in flight may arrive.
+    StopProbing,
+    /// Read the ledgers back.
+    ReadLedgers,
+    /// Put everything back.
+    Undo,
+    /// It is over.
+    Finish(Ending),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StepState {
+    Waiting,
+    Running,
+    Over(StepOutcome),
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct Conductor {
+    script: Script,
+    phase: Phase,
+    entered: Moment,
+    steps: Vec<StepState>,
+    health: Vec<Health>,
+    fault_at: Option<Moment>,
+    steps_over: Option<Moment>,
+    ending: Ending,
+    over: bool,
+}
+
+impl Conductor {
+    /// A run that has not begun.
+    pub fn new(script: Script) -> Conductor {
+        Conductor {
+            phase: Phase::SteadyState,
+            entered: Moment::ZERO,
+            steps: vec![StepState::Waiting; script.steps.len()],
+            health: vec![Health::default(); script.probes.len()],
+            fault_at: None,
+            steps_over: None,
+            ending: Ending::Completed,
+            over: false,
+            script,
+        }
+    }
+
+    /// Begins: call once, when the first sample is about to be due.
+    pub fn begin(&mut self, now: Moment) -> Vec<Decision> {
+        self.entered = now;
+        vec![Decision::Record(EventKind::PhaseEntered { phase: Phase::SteadyState })]
+    }
+
+    /// The phase it is in.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When the fault was injected, once it was.
+    pub fn fault_at(&self) -> Option<Moment> {
+        self.fault_at
+    }
+
+    /// The live picture of each probe.
+    pub fn health(&self) -> &[Health] {
+        &self.health
+    }
+
+    /// Takes in what happened at `now`, and says what to do, in order.
+    pub fn handle(&mut self, now: Moment, input: Input) -> Vec<Decision> {
+        let mut out = Vec::new();
+        if self.over {
+            return out;
+        }
+        match input {
+            Input::Tick => {}
+            Input::Sample(sample) => {
+                if let Some(health) = self.health.get_mut(usize::from(sample.probe)) {
+                    health.observe(&sample);
+                }
+            }
+            Input::FaultSent { step } => {
+                if self.fault_at.is_none() && self.script.measure_from.is_none_or(|from| from == step) {
+                    self.fault_at = Some(now);
+                }
+            }
+            Input::StepFinished { step, outcome, detail } => self.step_finished(step, outcome, detail),
+            Input::LedgersRead if self.phase == Phase::FinalRead => self.start_undo(now, &mut out),
+            Input::LedgersRead => {}
+            Input::UndoFinished => {
+                self.over = true;
+                out.push(Decision::Finish(self.ending.clone()));
+            }
+            Input::Abort { by } => self.abort(now, by, &mut out),
+        }
+        self.advance(now, &mut out);
+        out
+    }
+
+    fn step_finished(&mut self, step: usize, outcome: StepOutcome, detail: Option<String>) {
+        let (Some(state), Some(script)) = (self.steps.get_mut(step), self.script.steps.get(step)) else {
+            return;
+        };
+        *state = StepState::Over(outcome);
+        let failed = matches!(outcome, StepOutcome::Failed | StepOutcome::Indeterminate);
+        if failed && !script.go_on_after_failure && self.ending == Ending::Completed {
+            let why = detail.unwrap_or_else(|| "no reason was given".to_owned());
+            self.ending = Ending::Failed { because: format!("step `{}`: {why}", script.name) };
+        }
+    }
+
+    /// Moves on as far as time and state allow.
+    fn advance(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        if self.over {
+            return;
+        }
+        if let Some(rule) = self.tripped(now) {
+            out.push(Decision::Record(EventKind::GuardrailTripped { rule: rule.clone() }));
+            self.abort(now, format!("guardrail `{rule}`"), out);
+            return;
+        }
+        match self.phase {
+            Phase::SteadyState => self.judge_steady_state(now, out),
+            Phase::Steps => self.advance_steps(now, out),
+            Phase::Recovery => self.watch_recovery(now, out),
+            Phase::Observation => self.observe(now, out),
+            Phase::FinalRead | Phase::Undo => {}
+        }
+    }
+
+    fn tripped(&self, now: Moment) -> Option<String> {
+        if matches!(self.phase, Phase::FinalRead | Phase::Undo) {
+            return None;
+        }
+        self.script
+            .guardrails
+            .iter()
+            .find(|rail| rail.tripped(now, &self.health))
+            .map(|rail| rail.rule.clone())
+            .or_else(|| {
+                let faulted = self.fault_at?;
+                let (probe, _) = self.script.probes.iter().zip(&self.health).find(|(probe, health)| {
+                    probe.must_stay_up && health.down_since().is_some_and(|since| since >= faulted)
+                })?;
+                Some(format!("{} must stay up", probe.name))
+            })
+    }
+
+    fn judge_steady_state(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        // The last samples of the window are decided by their deadline at the latest.
+        let slack =
+            self.script.probes.iter().map(|probe| probe.deadline + probe.every).max().unwrap_or_default();
+        let over = self.entered.plus(seconds(self.script.steady_state.watch));
+        let all_well = self.health.iter().all(|health| health.availability() == Some(1.0));
+        if now < over || (!all_well && now < over.plus(slack)) {
+            return;
+        }
+        let needed = self.script.steady_state.availability;
+        let short: Vec<String> = self
+            .script
+            .probes
+            .iter()
+            .zip(&self.health)
+            .filter_map(|(probe, health)| shortfall(&probe.name, health, needed))
+            .collect();
+        let held = short.is_empty();
+        let because =
+            if held { format!("every probe showed at least {}", percent(needed)) } else { short.join("; ") };
+        out.push(Decision::Record(EventKind::SteadyStateJudged { held, because: because.clone() }));
+        if held {
+            self.enter(Phase::Steps, now, out);
+            self.advance_steps(now, out);
+        } else {
+            self.ending = Ending::Untouched { because: format!("the steady state did not hold: {because}") };
+            out.push(Decision::StopProbing);
+            self.start_undo(now, out);
+        }
+    }
+
+    fn advance_steps(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        let stopping = self.ending != Ending::Completed;
+        for step in 0..self.steps.len() {
+            if stopping && self.steps.get(step) == Some(&StepState::Waiting) {
+                self.skip(step, out);
+            } else if self.ready(step) {
+                if let Some(state) = self.steps.get_mut(step) {
+                    *state = StepState::Running;
+                }
+                out.push(Decision::Start(step));
+            }
+        }
+        if !self.steps.iter().all(|state| matches!(state, StepState::Over(_))) {
+            return;
+        }
+        self.steps_over = Some(now);
+        if stopping || self.script.dry_run || self.fault_at.is_none() {
+            // Nothing to recover from, or no reason to wait for it.
+            self.enter_final_read(now, out);
+        } else {
+            self.enter(Phase::Recovery, now, out);
+            self.watch_recovery(now, out);
+        }
+    }
+
+    fn ready(&self, step: usize) -> bool {
+        self.steps.get(step) == Some(&StepState::Waiting)
+            && self.script.steps.get(step).is_some_and(|script| {
+                script.after.iter().all(|after| matches!(self.steps.get(*after), Some(StepState::Over(_))))
+            })
+    }
+
+    fn skip(&mut self, step: usize, out: &mut Vec<Decision>) {
+        let (Some(state), Some(script)) = (self.steps.get_mut(step), self.script.steps.get(step)) else {
+            return;
+        };
+        *state = StepState::Over(StepOutcome::Skipped);
+        out.push(Decision::Record(EventKind::StepFinished {
+            step: script.name.clone(),
+            outcome: StepOutcome::Skipped,
+            detail: Some("the run was stopping".to_owned()),
+        }));
+    }
+
+    /// Recovered when every impacted probe was good for the confirmation time, counted from its
+    /// first good sample, or from the end of the steps for one that never was bad (the fault may
+    /// take hold late).
+    fn watch_recovery(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        let Some(fault_at) = self.fault_at else { return };
+        let confirm = seconds(self.script.recovery.confirm);
+        let steps_over = self.steps_over.unwrap_or(now);
+        let confirmed = self.script.probes.iter().zip(&self.health).all(|(probe, health)| {
+            let Some(since) = health.good_since() else { return false };
+            let counted_from = if since > fault_at { since } else { steps_over };
+            // One deadline more, so that a bad sample still in flight cannot surprise.
+            health.good_for(confirm) && now.since(counted_from) >= confirm + probe.deadline
+        });
+        if confirmed {
+            let because = format!("every probe was good for {}", crate::notation::units::show(confirm));
+            out.push(Decision::Record(EventKind::RecoveryConfirmed { because }));
+            self.enter(Phase::Observation, now, out);
+            self.observe(now, out);
+        } else if now.since(fault_at) >= seconds(self.script.recovery.within) {
+            let probes = self
+                .script
+                .probes
+                .iter()
+                .zip(&self.health)
+                .filter(|(_, health)| !health.good_for(confirm))
+                .map(|(probe, _)| probe.name.clone())
+                .collect();
+            out.push(Decision::Record(EventKind::RecoveryTimedOut { probes }));
+            self.enter_final_read(now, out);
+        }
+    }
+
+    fn observe(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        let Some(fault_at) = self.fault_at else { return };
+        if now.since(fault_at) >= seconds(self.script.recovery.observe) {
+            self.enter_final_read(now, out);
+        }
+    }
+
+    fn enter_final_read(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        self.enter(Phase::FinalRead, now, out);
+        out.push(Decision::StopProbing);
+        out.push(Decision::ReadLedgers);
+    }
+
+    fn start_undo(&mut self, now: Moment, out: &mut Vec<Decision>) {
+        self.enter(Phase::Undo, now, out);
+        out.push(Decision::Undo);
+    }
+
+    fn abort(&mut self, now: Moment, by: String, out: &mut Vec<Decision>) {
+        if self.phase == Phase::Undo {
+            return;
+        }
+        out.push(Decision::Record(EventKind::AbortRequested { by: by.clone() }));
+        self.ending = Ending::Aborted { by };
+        out.push(Decision::StopSteps);
+        for step in 0..self.steps.len() {
+            if self.steps.get(step) == Some(&StepState::Waiting) {
+                self.skip(step, out);
+            }
+        }
+        out.push(Decision::StopProbing);
+        self.start_undo(now, out);
+    }
+
+    fn enter(&mut self, phase: Phase, now: Moment, out: &mut Vec<Decision>) {
+        self.phase = phase;
+        self.entered = now;
+        out.push(Decision::Record(EventKind::PhaseEntered { phase }));
+    }
+}
+
+fn shortfall(name: &str, health: &Health, needed: f64) -> Option<String> {
+    match health.availability() {
+        None => Some(format!("{name} gave no sample")),
+        Some(seen) if seen < needed => {
+            let (good, bad) = health.counts();
+            Some(format!("{name} showed {} ({bad} of {} samples bad)", percent(seen), good + bad))
+        }
+        Some(_) if health.coverage() < 0.95 => {
+            Some(format!("{name} was measured only {} of the time", percent(health.coverage())))
+        }
+        Some(_) => None,
+    }
+}
+
+/// A ratio as a percentage that is never rounded up to 100 %.
+fn percent(ratio: f64) -> String {
+    let shown = (ratio * 10_000.0).floor() / 100.0;
+    format!("{shown} %")
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+#[path = "conductor_tests.rs"]
+mod tests;
