@@ -1,0 +1,132 @@
+//! The command line: one verb per file, errors printed in one place, exit codes as documented.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub mod actions;
+pub mod check;
+pub mod failure;
+pub mod init;
+pub mod lab;
+pub mod live;
+pub mod plan;
+pub mod probes;
+pub mod report;
+pub mod run;
+pub mod surroundings;
+
+pub use failure::{Exit, Failure};
+
+/// Failover drills as code, with measured RTO, RPO and availability.
+///
+/// Exit codes: 0 pass, 1 fail (an objective was missed), 2 usage or spec error,
+/// 3 inconclusive, 4 aborted, 5 undo incomplete.
+#[derive(Debug, Parser)]
+#[command(name = "firedrill", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    colour: Colour,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    /// Whether to colour what goes to this stream.
+    fn on(self, terminal: bool) -> bool {
+        match self {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Parse and lint experiments: no network, every error at once.
+    Check(check::CheckArgs),
+    /// Resolve the targets, check what the steps rely on, print what would happen.
+    Plan(plan::PlanArgs),
+    /// Run experiments, one after the other, and report.
+    Run(run::RunArgs),
+    /// Render the report of a stored run.
+    Report(report::ReportArgs),
+    /// What a step can do.
+    Actions(actions::ActionsArgs),
+    /// What can be measured.
+    Probes(probes::ProbesArgs),
+    /// Run the embedded region on its own, to point an environment at.
+    Lab(lab::LabArgs),
+    /// Write a project file and a first experiment.
+    Init(init::InitArgs),
+}
+
+/// Where a drill runs.
+#[derive(Args, Debug, Clone)]
+pub struct Where {
+    /// The environment: a name from firedrill.yaml, or `lab`.
+    #[arg(long = "env", short = 'e', value_name = "NAME")]
+    pub environment: Option<String>,
+    /// The project file.
+    #[arg(long, value_name = "FILE", default_value = "firedrill.yaml")]
+    pub project: PathBuf,
+    /// A variable's value; wins over the environment's.
+    #[arg(long = "var", short = 'v', value_name = "NAME=VALUE")]
+    pub variables: Vec<String>,
+    /// Seeds the choice of victims and the probes' jitter.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Let the lab take as long as AWS does.
+    #[arg(long, value_enum, default_value_t = LabTiming::Scaled)]
+    pub lab_timing: LabTiming,
+}
+
+/// How long the lab takes for things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LabTiming {
+    /// Seconds, in proportion to what AWS publishes.
+    Scaled,
+    /// What AWS publishes.
+    Real,
+}
+
+/// Runs the command line: parses it, carries it out, prints an error if there is one.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colour = cli.colour.on(terminal);
+    match dispatch(cli, colour) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("{}", failure.render(colour));
+            failure.exit().into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
+    match cli.verb {
+        Verb::Check(args) => check::run(&args, colour),
+        Verb::Plan(args) => plan::run(args, colour),
+        Verb::Run(args) => run::run(args, colour),
+        Verb::Report(args) => report::run(&args, colour),
+        Verb::Actions(args) => actions::run(&args),
+        Verb::Probes(args) => probes::run(&args),
+        Verb::Lab(args) => lab::run(args),
+        Verb::Init(args) => init::run(&args),
+    }
+}

@@ -1,0 +1,67 @@
+//! `firedrill plan`: what would happen, with the targets as they are now. Only reads.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::surroundings::Surroundings;
+use super::{Exit, Failure, Where, run};
+use crate::clock::Clock;
+use crate::plan;
+use crate::run::recorder::Desk;
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    /// The experiment.
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
+    #[command(flatten)]
+    place: Where,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Carries `plan` out.
+pub fn run(args: PlanArgs, colour: bool) -> Result<Exit, Failure> {
+    super::runtime()?.block_on(make(&args, colour))
+}
+
+async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
+    let seed = args.place.seed.unwrap_or_else(rand::random);
+    let surroundings = Surroundings::prepare(&args.place, seed)?;
+    let loaded = surroundings.load(&args.path, colour)?;
+    // A plan is always dry: the clients refuse to change anything.
+    let aws = run::connect(&loaded, &surroundings, true, Arc::new(Desk::default())).await?;
+    let clock = Clock::start();
+    let means = plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed, clock };
+    let plan = plan::make(&loaded, &means)
+        .await
+        .map_err(|error| Failure::not_started(loaded.redactor.clean(&error.to_string())))?;
+    let circumstances = plan::Circumstances {
+        clock,
+        seed,
+        dry_run: true,
+        environment: surroundings.facts(&loaded, aws.as_deref()),
+    };
+    let header = plan.header(&loaded, circumstances);
+    let text = match args.format {
+        Format::Text => plan.text(&header),
+        Format::Json => serde_json::to_string_pretty(&header).unwrap_or_default() + "\n",
+    };
+    // A reader that has gone away (`| head`) is no error.
+    let _ = std::io::stdout().write_all(loaded.redactor.clean(&text).as_bytes());
+    match plan.unmet() {
+        None => Ok(Exit::Pass),
+        Some(unmet) => Err(Failure::not_started(format!("it cannot run as things are:\n{unmet}"))),
+    }
+}

@@ -1,0 +1,255 @@
+//! `firedrill run`: drills, one after the other, each ending in a report.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::live::Live;
+use super::surroundings::{LAB, Surroundings};
+use super::{Exit, Failure, Where};
+use crate::aws::Aws;
+use crate::clock::Clock;
+use crate::plan::{self, Plan};
+use crate::report::{self, Format, Outcome, Report};
+use crate::run::engine::{self, Finished, Run};
+use crate::run::recorder::Desk;
+use crate::spec::Loaded;
+use crate::{journal, spec};
+
+/// The default folder of stored runs.
+pub const STORE: &str = ".firedrill/runs";
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Experiments, or folders of them.
+    #[arg(required = true, value_name = "FILE")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Where,
+    /// Do everything but change anything.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+    /// Where runs are stored.
+    #[arg(long, value_name = "DIR", default_value = STORE)]
+    store: PathBuf,
+    /// What goes to standard output; people are told on standard error.
+    #[arg(long, value_enum, default_value_t = Output::None)]
+    output: Output,
+}
+
+/// What goes to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Nothing.
+    None,
+    /// One report.json per run.
+    Json,
+}
+
+/// Carries `run` out.
+pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
+    let files = spec::find_experiments(&args.paths)
+        .map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))?;
+    let runtime = super::runtime()?;
+    let seed = args.place.seed.unwrap_or_else(rand::random);
+    if !args.dry_run {
+        confirm(&args, &files)?;
+    }
+    let mut reports = Vec::new();
+    let mut exit = Exit::Pass;
+    for file in &files {
+        let drill = Drill { args: &args, seed, colour };
+        match runtime.block_on(drill.run(file)) {
+            Ok((report, ended)) => {
+                exit = exit.worst(ended);
+                reports.push(report);
+                if ended == Exit::Aborted {
+                    break;
+                }
+            }
+            // One drill that cannot start must not hide the others' results.
+            Err(failure) if files.len() > 1 && failure.exit() == Exit::Inconclusive => {
+                eprintln!("{}: {}", file.display(), failure.render(colour));
+                exit = exit.worst(failure.exit());
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    if files.len() > 1 {
+        eprintln!("{}", report::text::summary_table(&reports, colour));
+    }
+    Ok(exit)
+}
+
+/// Outside the lab somebody types the environment's name, once for all files.
+fn confirm(args: &RunArgs, files: &[PathBuf]) -> Result<(), Failure> {
+    let Some(name) = args.place.environment.as_deref().filter(|name| *name != LAB) else { return Ok(()) };
+    let surroundings = Surroundings::prepare(&args.place, 0)?;
+    if args.yes || !surroundings.needs_confirmation() {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("running in `{name}` changes things there and needs confirmation"))
+            .help("run it on a terminal and type the environment's name, or say --yes"));
+    }
+    let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    eprint!("This changes things in `{name}`: {}.\nType the environment's name to go on: ", list.join(", "));
+    let mut typed = String::new();
+    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut typed));
+    match read {
+        Ok(_) if typed.trim() == name => Ok(()),
+        _ => Err(Failure::usage("not confirmed; nothing was changed")),
+    }
+}
+
+/// What a drill runs with.
+struct Scene<'a> {
+    loaded: &'a Loaded,
+    surroundings: &'a Surroundings,
+    aws: Option<Arc<Aws>>,
+    desk: Arc<Desk>,
+    clock: Clock,
+}
+
+struct Drill<'a> {
+    args: &'a RunArgs,
+    seed: u64,
+    colour: bool,
+}
+
+impl Drill<'_> {
+    async fn run(&self, file: &Path) -> Result<(Report, Exit), Failure> {
+        let surroundings = Surroundings::prepare(&self.args.place, self.seed)?;
+        let loaded = surroundings.load(file, self.colour)?;
+        let desk = Arc::new(Desk::default());
+        let aws = connect(&loaded, &surroundings, self.args.dry_run, desk.clone()).await?;
+        let clock = Clock::start();
+        let means =
+            plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
+        let plan = plan::make(&loaded, &means)
+            .await
+            .map_err(|error| Failure::not_started(loaded.redactor.clean(&error.to_string())))?;
+        if let Some(unmet) = plan.unmet() {
+            return Err(Failure::not_started(loaded.redactor.clean(&format!(
+                "{} cannot run as things are; nothing was changed\n{unmet}",
+                file.display()
+            ))));
+        }
+        let scene = Scene { loaded: &loaded, surroundings: &surroundings, aws, desk, clock };
+        let (dir, finished) = self.carry_out(plan, scene).await?;
+        if let Some(lab) = &surroundings.lab {
+            // The lab's own record of what was down when, to hold the measurement against.
+            let truth = serde_json::to_vec_pretty(&lab.truth()).unwrap_or_default();
+            write(&dir.join("lab-truth.json"), &truth)?;
+        }
+        if let Finished::Left(left) = finished {
+            let lines: Vec<String> = left.iter().map(|(step, undo)| format!("\n  {step}: {undo}")).collect();
+            let left = if lines.is_empty() { "\n  nothing was to be undone".to_owned() } else { lines.concat() };
+            return Err(Failure::not_started(format!("left at the second signal; NOT undone:{left}"))
+                .help(format!("the prior state of each is in {}", dir.join("journal.jsonl").display()))
+                .exiting(Exit::UndoIncomplete));
+        }
+        self.report(&dir)
+    }
+
+    async fn carry_out(&self, plan: Plan, scene: Scene<'_>) -> Result<(PathBuf, Finished), Failure> {
+        let loaded = scene.loaded;
+        let circumstances = plan::Circumstances {
+            clock: scene.clock,
+            seed: self.seed,
+            dry_run: self.args.dry_run,
+            environment: scene.surroundings.facts(loaded, scene.aws.as_deref()),
+        };
+        let header = plan.header(loaded, circumstances);
+        let dir = self.args.store.join(&header.run);
+        let title = header.experiment.title.clone().unwrap_or_default();
+        eprintln!("{} in {}: {title}", header.experiment.name, header.environment.name);
+        let mut live = Live::new(&header, self.colour);
+        let run = Run {
+            script: plan.script(loaded, self.args.dry_run),
+            header,
+            steps: plan.steps,
+            lanes: plan.lanes,
+            aws: scene.aws,
+            desk: scene.desk,
+            redactor: loaded.redactor.clone(),
+            dir: dir.clone(),
+            clock: scene.clock,
+        };
+        let finished = engine::run(run, &mut live).await;
+        live.close();
+        let finished = finished.map_err(|error| match &error {
+            engine::RunError::Broken { left, .. } if !left.is_empty() => {
+                Failure::not_started(error.to_string()).exiting(Exit::UndoIncomplete)
+            }
+            _ => Failure::not_started(loaded.redactor.clean(&error.to_string())),
+        })?;
+        Ok((dir, finished))
+    }
+
+    fn report(&self, dir: &Path) -> Result<(Report, Exit), Failure> {
+        let record = journal::read(dir).map_err(|error| Failure::not_started(error.to_string()))?;
+        let report = report::build::build(&record);
+        for format in [Format::Json, Format::Html] {
+            let rendered = report::render(&report, &record, format);
+            write(&dir.join(format!("report.{}", format.extension())), rendered.as_bytes())?;
+        }
+        eprint!("\n{}", report::text::render(&report, self.colour));
+        eprintln!("  report  {}\n", dir.join("report.html").display());
+        if self.args.output == Output::Json {
+            let line = serde_json::to_string(&report).unwrap_or_default();
+            // A reader that has gone away does not change what the drill came to.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+        let exit = exit_of(&report);
+        Ok((report, exit))
+    }
+}
+
+/// The exit code of one report.
+pub fn exit_of(report: &Report) -> Exit {
+    if !report.undo.complete {
+        return Exit::UndoIncomplete;
+    }
+    match report.verdict {
+        Outcome::Pass => Exit::Pass,
+        Outcome::Fail => Exit::Fail,
+        Outcome::Inconclusive if report.dry_run && crate::verdict::rehearsed_ok(report) => Exit::Pass,
+        Outcome::Inconclusive => Exit::Inconclusive,
+        Outcome::Aborted => Exit::Aborted,
+    }
+}
+
+/// The clients, if the experiment uses AWS; proves who we are.
+pub async fn connect(
+    loaded: &Loaded,
+    surroundings: &Surroundings,
+    dry_run: bool,
+    desk: Arc<Desk>,
+) -> Result<Option<Arc<Aws>>, Failure> {
+    if !loaded.experiment.uses_aws() {
+        return Ok(None);
+    }
+    if surroundings.environment.is_none() {
+        return Err(Failure::usage(format!(
+            "{} acts on AWS, so it needs an environment",
+            loaded.source.path.display()
+        ))
+        .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
+    }
+    let aws = Aws::connect(surroundings.aws_settings(dry_run), desk)
+        .await
+        .map_err(|fault| Failure::not_started(fault.to_string()))?;
+    Ok(Some(Arc::new(aws)))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::not_started(format!("{} cannot be written: {error}", path.display())))
+}

@@ -1,0 +1,263 @@
+//! From an experiment and the targets as found to ordered steps, each with its undo.
+//!
+//! A plan is printable before anything happens; making one only reads. It resolves each target
+//! once: what was found here is what the run acts on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::action::Action;
+use crate::aws::find::{self, FindError, Found};
+use crate::aws::{Aws, Fault};
+use crate::clock::Clock;
+use crate::probe::resolve::Resolver;
+use crate::probe::{Ask, Lane, Opening};
+use crate::run::event::{PlannedStep, Precondition};
+use crate::run::program::Program;
+use crate::spec::Loaded;
+use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
+
+mod header;
+mod text;
+
+pub use header::Circumstances;
+
+/// How long a step may take when it does not say.
+const STEP_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// What is going to happen.
+pub struct Plan {
+    /// The run's id.
+    pub run: String,
+    /// The steps, in the order of the file.
+    pub steps: Vec<Planned>,
+    /// The same, as the journal and people see them.
+    pub facts: Vec<PlannedStep>,
+    /// The probes, ready to be asked.
+    pub lanes: Vec<Lane>,
+}
+
+/// One step, resolved.
+#[derive(Clone)]
+pub struct Planned {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub doing: Doing,
+    /// The program that undoes it, in place of what an action itself knows.
+    pub undo: Option<Program>,
+    /// The indices of the steps that must be over first.
+    pub after: Vec<usize>,
+    /// How long each of its waits may take.
+    pub timeout: Duration,
+    /// Whether the run goes on when it fails.
+    pub go_on_after_failure: bool,
+    /// What must be good after it.
+    pub verify: Vec<Check>,
+}
+
+/// What a step does.
+#[derive(Clone)]
+pub enum Doing {
+    /// Calls AWS.
+    Action(Box<PlannedAction>),
+    /// Runs a program.
+    Program(Program),
+    /// Waits.
+    Wait(Duration),
+}
+
+/// An action and what it acts on.
+#[derive(Clone)]
+pub struct PlannedAction {
+    /// The action.
+    pub action: Action,
+    /// What was found.
+    pub found: Found,
+}
+
+/// A verification after a step.
+#[derive(Clone)]
+pub struct Check {
+    /// What is asked, for people.
+    pub summary: String,
+    /// How long it may take to become good.
+    pub within: Duration,
+    /// Whom to ask.
+    pub ask: Arc<dyn Ask>,
+}
+
+/// What a plan is made with.
+pub struct Means<'a> {
+    /// The clients, when there is an environment.
+    pub aws: Option<&'a Aws>,
+    /// How the probes look names up.
+    pub resolver: Arc<Resolver>,
+    /// Draws the victims.
+    pub seed: u64,
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+/// Why there is no plan. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A target could not be resolved.
+    #[error("target `{target}`: {source}")]
+    Target {
+        /// Its name.
+        target: String,
+        /// Why.
+        source: FindError,
+    },
+    /// A precondition could not be looked at.
+    #[error("step `{step}`: {source}")]
+    Check {
+        /// Its name.
+        step: String,
+        /// Why.
+        source: Fault,
+    },
+    /// A probe could not be made.
+    #[error("probe `{probe}`: {why}")]
+    Probe {
+        /// Its name.
+        probe: String,
+        /// Why.
+        why: String,
+    },
+    /// An action without clients: the experiment was loaded without an environment.
+    #[error("step `{step}` acts on AWS, and no environment was given")]
+    NoAws {
+        /// Its name.
+        step: String,
+    },
+}
+
+/// Makes the plan: finds the targets, checks what the steps rely on, opens the probes.
+///
+/// # Errors
+/// A target that is not as described, a call that failed, a probe that cannot be made.
+pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError> {
+    let experiment = &loaded.experiment;
+    let run = run_id(&experiment.name.value, &means.clock);
+    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone() };
+    let mut steps = Vec::new();
+    let mut facts = Vec::new();
+    for step in &experiment.steps {
+        let (planned, fact) = plan_step(experiment, step, means, &opening).await?;
+        steps.push(planned);
+        facts.push(fact);
+    }
+    let mut lanes = Vec::new();
+    for watch in &experiment.probes {
+        let name = watch.name.text.clone();
+        let ask = watch.probe.open(&opening).map_err(|why| PlanError::Probe { probe: name.clone(), why })?;
+        lanes.push(Lane { name, every: watch.every, ask });
+    }
+    Ok(Plan { run, steps, facts, lanes })
+}
+
+async fn plan_step(
+    experiment: &Experiment,
+    step: &Step,
+    means: &Means<'_>,
+    opening: &Opening,
+) -> Result<(Planned, PlannedStep), PlanError> {
+    let name = step.name.value.clone();
+    let timeout = step.timeout.unwrap_or(STEP_TIMEOUT);
+    let mut fact = PlannedStep {
+        name: name.clone(),
+        kind: step.does.kind().to_owned(),
+        summary: String::new(),
+        targets: Vec::new(),
+        after: step.after.clone(),
+        mutates: step.does.injects(),
+        irreversible: false,
+        undo: None,
+        preconditions: Vec::new(),
+        permissions: Vec::new(),
+    };
+    let doing = match &step.does {
+        Does::Wait(time) => {
+            fact.summary = format!("wait {}", crate::notation::units::show(*time));
+            Doing::Wait(*time)
+        }
+        Does::Run(run) => {
+            let run = program(run, timeout);
+            fact.summary = format!("run {}", run.line());
+            Doing::Program(run)
+        }
+        Does::Action(action) => Doing::Action(Box::new(plan_action(experiment, action, means, &mut fact).await?)),
+    };
+    let undo = step.undo.as_ref().map(|undo| program(undo, STEP_TIMEOUT));
+    if let Some(undo) = &undo {
+        fact.undo = Some(format!("run {}", undo.line()));
+    }
+    let mut verify = Vec::new();
+    for check in &step.verify {
+        let probe = format!("{name}, verify");
+        let ask = check.probe.open(opening).map_err(|why| PlanError::Probe { probe, why })?;
+        verify.push(Check { summary: check.probe.summary(), within: check.within, ask });
+    }
+    let index_of = |name: &String| experiment.steps.iter().position(|other| other.name.value == *name);
+    let planned = Planned {
+        after: step.after.iter().filter_map(index_of).collect(),
+        go_on_after_failure: step.on_failure == OnFailure::Continue,
+        name,
+        doing,
+        undo,
+        timeout,
+        verify,
+    };
+    Ok((planned, fact))
+}
+
+async fn plan_action(
+    experiment: &Experiment,
+    action: &Action,
+    means: &Means<'_>,
+    fact: &mut PlannedStep,
+) -> Result<PlannedAction, PlanError> {
+    let name = &action.target().value;
+    let step = fact.name.clone();
+    // The linter refuses a file without the target; said again rather than assumed.
+    let (Some(aws), Some(target)) = (means.aws, experiment.targets.get(name.as_str())) else {
+        return Err(PlanError::NoAws { step });
+    };
+    let failed = |source| PlanError::Check { step: step.clone(), source };
+    let found = find::find(aws, target, means.seed, name)
+        .await
+        .map_err(|source| PlanError::Target { target: name.clone(), source })?;
+    let act = action.act();
+    fact.summary = act.summary(&found);
+    fact.targets = found.resources.iter().map(|resource| resource.id.clone()).collect();
+    fact.irreversible = action.irreversible();
+    fact.permissions = act.permissions().iter().map(|name| (*name).to_owned()).collect();
+    fact.preconditions = act.check(aws, &found).await.map_err(failed)?;
+    // Read now so that the plan can say how it would be undone; read again when the step acts.
+    fact.undo = act.prepare(aws, &found).await.map_err(failed)?.map(|undo| undo.summary());
+    Ok(PlannedAction { action: action.clone(), found })
+}
+
+fn program(program: &experiment::Program, timeout: Duration) -> Program {
+    Program { argv: program.argv.clone(), env: program.env.clone(), timeout }
+}
+
+/// `20261121-105512-reboot-rds-failover-7f3a`: sorts by time, says what it is, is unique.
+fn run_id(experiment: &str, clock: &Clock) -> String {
+    let now = clock.began().strftime("%Y%m%d-%H%M%S");
+    format!("{now}-{experiment}-{:04x}", rand::random::<u16>())
+}
+
+impl Plan {
+    /// The preconditions that do not hold, as text; `None` when all do.
+    pub fn unmet(&self) -> Option<String> {
+        let unmet = |step: &PlannedStep| {
+            let lines = step.preconditions.iter().filter(|condition| !condition.holds);
+            lines.map(|Precondition { what, found, .. }| format!("  step `{}`: {what}: {found}", step.name)).collect::<Vec<_>>()
+        };
+        let lines: Vec<String> = self.facts.iter().flat_map(unmet).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}

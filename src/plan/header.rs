@@ -1,0 +1,94 @@
+//! What a plan says of itself: the journal's first line, and what the conductor plays.
+
+use super::Plan;
+use crate::clock::Clock;
+use crate::run::conductor::{Script, ScriptProbe, ScriptStep};
+use crate::run::event::{EnvironmentFacts, Header, ProbeFacts};
+use crate::run::guardrail::{self, Guardrail};
+use crate::spec::Loaded;
+use crate::spec::experiment::{self, Experiment, Watch};
+
+/// What is known of a run besides its plan.
+pub struct Circumstances {
+    /// The run's clock.
+    pub clock: Clock,
+    /// Its seed.
+    pub seed: u64,
+    /// Whether nothing may be changed.
+    pub dry_run: bool,
+    /// Where it runs.
+    pub environment: EnvironmentFacts,
+}
+
+impl Plan {
+    /// The journal's first line.
+    pub fn header(&self, loaded: &Loaded, circumstances: Circumstances) -> Header {
+        let experiment = &loaded.experiment;
+        Header {
+            schema: "firedrill/journal/v1".to_owned(),
+            run: self.run.clone(),
+            firedrill: env!("CARGO_PKG_VERSION").to_owned(),
+            began: circumstances.clock.began(),
+            origin_ns: circumstances.clock.origin(),
+            seed: circumstances.seed,
+            dry_run: circumstances.dry_run,
+            experiment: loaded.facts(),
+            environment: circumstances.environment,
+            probes: self.probe_facts(loaded),
+            objectives: experiment.objectives.facts(),
+            steady_state: experiment.steady_state.facts(),
+            recovery: experiment.recovery_facts(),
+            measure_from: self.measure_from(experiment).and_then(|i| self.steps.get(i)).map(|step| step.name.clone()),
+            plan: self.facts.clone(),
+        }
+    }
+
+    /// What the conductor plays.
+    pub fn script(&self, loaded: &Loaded, dry_run: bool) -> Script {
+        let experiment = &loaded.experiment;
+        let steps = self.steps.iter().map(|step| ScriptStep {
+            name: step.name.clone(),
+            after: step.after.clone(),
+            go_on_after_failure: step.go_on_after_failure,
+        });
+        let probes = self.lanes.iter().zip(&experiment.probes).map(|(lane, watch)| ScriptProbe {
+            name: lane.name.clone(),
+            every: lane.every,
+            deadline: lane.ask.deadline(),
+            must_stay_up: watch.must_stay_up,
+        });
+        Script {
+            steps: steps.collect(),
+            probes: probes.collect(),
+            steady_state: experiment.steady_state.facts(),
+            recovery: experiment.recovery_facts(),
+            guardrails: experiment.stop_when.iter().filter_map(|rule| guardrail(rule, experiment)).collect(),
+            measure_from: self.measure_from(experiment),
+            dry_run,
+        }
+    }
+
+    /// The step that the clock of the RTO starts with: the named one, or the first that acts.
+    fn measure_from(&self, experiment: &Experiment) -> Option<usize> {
+        match &experiment.measure_from {
+            Some(name) => self.steps.iter().position(|step| step.name == name.value),
+            None => self.facts.iter().position(|fact| fact.mutates),
+        }
+    }
+
+    fn probe_facts(&self, loaded: &Loaded) -> Vec<ProbeFacts> {
+        let facts = loaded.experiment.probes.iter().map(Watch::facts);
+        facts.map(|facts| ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts }).collect()
+    }
+}
+
+fn guardrail(rule: &experiment::Guardrail, experiment: &Experiment) -> Option<Guardrail> {
+    let watch = match rule {
+        experiment::Guardrail::Elapsed(limit) => guardrail::Watch::Elapsed(*limit),
+        experiment::Guardrail::ProbeDown { probe, down_for } => {
+            let probe = experiment.probes.iter().position(|watch| watch.name.text == probe.value)?;
+            guardrail::Watch::DownFor { probe, limit: *down_for }
+        }
+    };
+    Some(Guardrail { rule: rule.to_string(), watch })
+}

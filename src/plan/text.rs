@@ -1,0 +1,65 @@
+//! A plan for people, and for machines.
+
+use std::fmt::Write;
+
+use super::Plan;
+use crate::run::event::Header;
+
+impl Plan {
+    /// The plan as text: what would happen to what, in which order, and how it would be undone.
+    pub fn text(&self, header: &Header) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_text(header, &mut out);
+        out
+    }
+
+    fn write_text(&self, header: &Header, out: &mut String) -> std::fmt::Result {
+        let environment = &header.environment;
+        let title = header.experiment.title.as_deref().unwrap_or_default();
+        writeln!(out, "{}: {title}", header.experiment.name)?;
+        write!(out, "  in        {}", environment.name)?;
+        if let (Some(account), Some(region)) = (&environment.account, &environment.region) {
+            write!(out, " (account {account}, {region})")?;
+        }
+        writeln!(out)?;
+        if let Some(identity) = &environment.identity {
+            writeln!(out, "  as        {identity}")?;
+        }
+        writeln!(out, "  seed      {}", header.seed)?;
+        writeln!(out, "\nProbes, from before the fault until recovery is confirmed")?;
+        for probe in &header.probes {
+            let stay = if probe.must_stay_up { ", must stay up" } else { "" };
+            let rate = crate::notation::units::show(
+                std::time::Duration::try_from_secs_f64(probe.every).unwrap_or_default(),
+            );
+            writeln!(out, "  {:<20} every {rate}{stay}: {}", probe.name, probe.summary)?;
+        }
+        writeln!(
+            out,
+            "\nSteady state for {} s, then the steps; then good for {} s in a row, within {} s",
+            header.steady_state.watch, header.recovery.confirm, header.recovery.within
+        )?;
+        for (number, step) in header.plan.iter().enumerate() {
+            writeln!(out, "\n{}. {} ({})", number + 1, step.name, step.kind)?;
+            writeln!(out, "   does       {}", step.summary)?;
+            if !step.after.is_empty() {
+                writeln!(out, "   after      {}", step.after.join(", "))?;
+            }
+            for condition in &step.preconditions {
+                let mark = if condition.holds { "ok " } else { "NOT" };
+                writeln!(out, "   {mark}        {}: {}", condition.what, condition.found)?;
+            }
+            if !step.permissions.is_empty() {
+                writeln!(out, "   needs      {}", step.permissions.join(", "))?;
+            }
+            match (&step.undo, step.irreversible, step.mutates) {
+                (Some(undo), _, _) => writeln!(out, "   undo       {undo}")?,
+                (None, true, _) => writeln!(out, "   undo       none: it is IRREVERSIBLE")?,
+                (None, false, true) => writeln!(out, "   undo       nothing to undo")?,
+                (None, false, false) => {}
+            }
+        }
+        Ok(())
+    }
+}

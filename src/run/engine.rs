@@ -1,0 +1,399 @@
+//! The loop of a run: the one place where samples, steps, signals and time meet.
+//!
+//! It feeds the conductor and carries out its decisions. It never prints: whoever wants to show
+//! the run gets every event and sample through [`View`].
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::conductor::{Conductor, Decision, Input, Script};
+use super::event::{Ending, Event, EventKind, Header, Reading, StepOutcome};
+use super::recorder::{Desk, Recorder};
+use super::signals::Signals;
+use super::step::Stage;
+use super::undo::Stack;
+use crate::aws::Aws;
+use crate::clock::{Clock, Moment};
+use crate::journal::{SampleWriter, Writer};
+use crate::plan::Planned;
+use crate::probe::Lane;
+use crate::probe::prober::{Prober, Seen};
+use crate::redact::Redactor;
+use crate::sample::Sample;
+
+/// How often guardrails, phases and the view look at the time.
+const TICK: Duration = Duration::from_millis(100);
+/// How often samples go to disk.
+const FLUSH: Duration = Duration::from_secs(1);
+/// The longest that one ledger's final read may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Everything a run needs.
+pub struct Run {
+    /// The first line of its journal.
+    pub header: Header,
+    /// What the conductor plays.
+    pub script: Script,
+    /// The steps, as in the script.
+    pub steps: Vec<Planned>,
+    /// The probes, as in the script.
+    pub lanes: Vec<Lane>,
+    /// The clients, when the plan uses AWS.
+    pub aws: Option<Arc<Aws>>,
+    /// Where the clients announce their calls.
+    pub desk: Arc<Desk>,
+    /// Hides secrets in everything that is written.
+    pub redactor: Arc<Redactor>,
+    /// The run's folder; made by this.
+    pub dir: PathBuf,
+    /// The run's clock.
+    pub clock: Clock,
+}
+
+/// Whoever shows a run while it goes on.
+pub trait View {
+    /// Something happened.
+    fn event(&mut self, event: &Event);
+    /// A probe saw something.
+    fn sample(&mut self, sample: &Sample);
+    /// Time went by.
+    fn tick(&mut self, now: Moment, conductor: &Conductor);
+}
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub enum Finished {
+    /// It wrote its last event.
+    Ended(Ending),
+    /// It was left at a second signal, with these steps not undone.
+    Left(Vec<(String, String)>),
+}
+
+/// Why a run could not be carried through.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The run's folder or journal.
+    #[error("the run's journal in {dir} cannot be written: {source}")]
+    Journal {
+        /// The folder.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The prober's thread or runtime.
+    #[error("the prober cannot be started: {0}")]
+    Prober(io::Error),
+    /// The signal handlers.
+    #[error("signals cannot be listened for: {0}")]
+    Signals(io::Error),
+    /// A probe that could not be made ready.
+    #[error("probe `{probe}` cannot start: {why}")]
+    Probe {
+        /// Its name.
+        probe: String,
+        /// Why, for people.
+        why: String,
+    },
+    /// The journal could not be written any more; what had been prepared was undone.
+    #[error("the run was stopped, since its journal cannot be written any more: {source}{}", left_over(left))]
+    Broken {
+        /// Why.
+        source: io::Error,
+        /// What is not undone, each with why.
+        left: Vec<(String, String)>,
+    },
+}
+
+fn left_over(left: &[(String, String)]) -> String {
+    let lines = left.iter().map(|(step, why)| format!("\n  not undone: {step}: {why}"));
+    if left.is_empty() { "; everything was undone".to_owned() } else { lines.collect() }
+}
+
+/// Runs it: returns when it is over and on disk.
+///
+/// # Errors
+/// The journal, the prober or the signal handlers could not be set up. Nothing was changed then.
+pub async fn run(run: Run, view: &mut dyn View) -> Result<Finished, RunError> {
+    for lane in &run.lanes {
+        let why = match lane.ask.prepare().await {
+            Ok(()) => continue,
+            Err(why) => run.redactor.clean(&why),
+        };
+        return Err(RunError::Probe { probe: lane.name.clone(), why });
+    }
+    let dir = run.dir.clone();
+    let journal_error = |source| RunError::Journal { dir: dir.clone(), source };
+    std::fs::create_dir_all(&run.dir).map_err(journal_error)?;
+    let writer = Writer::create(&run.dir, &run.header).map_err(journal_error)?;
+    let samples = SampleWriter::create(&run.dir).map_err(journal_error)?;
+    let (event_out, events) = mpsc::unbounded_channel();
+    let recorder = Arc::new(Recorder::new(run.clock, run.redactor.clone(), writer, event_out));
+    run.desk.open(recorder.clone());
+    let signals = Signals::listen().map_err(RunError::Signals)?;
+    let (seen_out, seen) = mpsc::unbounded_channel();
+    let prober = Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
+    let (message_out, messages) = mpsc::unbounded_channel();
+    let (stop, _) = watch::channel(false);
+    let mut engine = Engine {
+        conductor: Conductor::new(run.script.clone()),
+        run,
+        undo: Arc::new(Stack::new(recorder.clone())),
+        recorder,
+        samples,
+        prober: Some(prober),
+        probing_over: None,
+        tasks: JoinSet::new(),
+        stop,
+        message_out,
+        view,
+        ending: None,
+    };
+    match engine.go(events, seen, messages, signals).await {
+        Ok(finished) => Ok(finished),
+        Err(source) => Err(RunError::Broken { source, left: engine.rescue().await }),
+    }
+}
+
+/// What the engine's own tasks tell it.
+enum Message {
+    StepOver { step: usize, outcome: StepOutcome, detail: Option<String> },
+    LedgersRead,
+    UndoOver,
+}
+
+struct Engine<'v> {
+    run: Run,
+    conductor: Conductor,
+    recorder: Arc<Recorder>,
+    samples: SampleWriter,
+    prober: Option<Prober>,
+    probing_over: Option<oneshot::Receiver<()>>,
+    undo: Arc<Stack>,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    message_out: mpsc::UnboundedSender<Message>,
+    view: &'v mut dyn View,
+    ending: Option<Ending>,
+}
+
+impl Engine<'_> {
+    async fn go(
+        &mut self,
+        mut events: mpsc::UnboundedReceiver<Event>,
+        mut seen: mpsc::UnboundedReceiver<Seen>,
+        mut messages: mpsc::UnboundedReceiver<Message>,
+        mut signals: Signals,
+    ) -> io::Result<Finished> {
+        let decisions = self.conductor.begin(self.run.clock.now());
+        self.carry_out(decisions)?;
+        let mut ticker = tokio::time::interval(TICK);
+        ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut flushed = self.run.clock.now();
+        let mut asked_to_stop = false;
+        while self.ending.is_none() {
+            tokio::select! {
+                // In this order, so that a fault is known before the samples that felt it.
+                biased;
+                name = signals.next() => {
+                    if asked_to_stop {
+                        return Ok(Finished::Left(self.undo.left()));
+                    }
+                    asked_to_stop = true;
+                    self.feed(Input::Abort { by: name.to_owned() })?;
+                }
+                Some(event) = events.recv() => self.take_event(&event)?,
+                Some(message) = messages.recv() => self.take_message(message)?,
+                Some(seen) = seen.recv() => self.take_seen(seen)?,
+                _ = ticker.tick() => {
+                    self.feed(Input::Tick)?;
+                    let now = self.run.clock.now();
+                    if now.since(flushed) >= FLUSH {
+                        self.samples.flush()?;
+                        flushed = now;
+                    }
+                    self.view.tick(now, &self.conductor);
+                }
+            }
+        }
+        self.finish(events, seen).await
+    }
+
+    /// After the last decision: the samples still in flight, then the last event.
+    async fn finish(
+        &mut self,
+        mut events: mpsc::UnboundedReceiver<Event>,
+        mut seen: mpsc::UnboundedReceiver<Seen>,
+    ) -> io::Result<Finished> {
+        self.stop_probing();
+        if let Some(over) = self.probing_over.take() {
+            // The sender is only dropped when the prober has stopped, either way.
+            let _ = over.await;
+        }
+        while let Ok(seen) = seen.try_recv() {
+            self.take_seen(seen)?;
+        }
+        self.samples.flush()?;
+        let ending = self.ending.clone().unwrap_or(Ending::Completed);
+        self.recorder.record(EventKind::RunEnded { ending: ending.clone() })?;
+        while let Ok(event) = events.try_recv() {
+            self.view.event(&event);
+        }
+        Ok(Finished::Ended(ending))
+    }
+
+    fn feed(&mut self, input: Input) -> io::Result<()> {
+        self.feed_at(self.run.clock.now(), input)
+    }
+
+    fn feed_at(&mut self, now: Moment, input: Input) -> io::Result<()> {
+        let decisions = self.conductor.handle(now, input);
+        self.carry_out(decisions)
+    }
+
+    fn take_event(&mut self, event: &Event) -> io::Result<()> {
+        self.view.event(event);
+        let EventKind::CallSent { step, .. } = &event.kind else { return Ok(()) };
+        match self.run.steps.iter().position(|planned| planned.name == *step) {
+            Some(step) => self.feed_at(event.at_ns, Input::FaultSent { step }),
+            None => Ok(()),
+        }
+    }
+
+    fn take_message(&mut self, message: Message) -> io::Result<()> {
+        match message {
+            Message::StepOver { step, outcome, detail } => {
+                if let Some(planned) = self.run.steps.get(step) {
+                    self.recorder.record(EventKind::StepFinished {
+                        step: planned.name.clone(),
+                        outcome,
+                        detail: detail.clone(),
+                    })?;
+                }
+                self.feed(Input::StepFinished { step, outcome, detail })
+            }
+            Message::LedgersRead => self.feed(Input::LedgersRead),
+            Message::UndoOver => self.feed(Input::UndoFinished),
+        }
+    }
+
+    fn take_seen(&mut self, seen: Seen) -> io::Result<()> {
+        match seen {
+            Seen::Sample(sample) => {
+                self.samples.append(&sample)?;
+                self.view.sample(&sample);
+                self.feed(Input::Sample(sample))
+            }
+            Seen::Stall { from, to, witness } => self
+                .recorder
+                .record(EventKind::ProberStalled { from_ns: from, to_ns: to, witness })
+                .map(|_| ()),
+            Seen::FirstError { probe, cause, text } => {
+                let name = self.run.lanes.get(usize::from(probe)).map_or("?", |lane| lane.name.as_str());
+                let text = format!("{name}: first {cause}: {text}");
+                self.recorder.record(EventKind::Noted { text }).map(|_| ())
+            }
+        }
+    }
+
+    fn carry_out(&mut self, decisions: Vec<Decision>) -> io::Result<()> {
+        for decision in decisions {
+            match decision {
+                Decision::Record(kind) => {
+                    self.samples.flush()?;
+                    self.recorder.record(kind)?;
+                }
+                Decision::Start(step) => self.start(step),
+                Decision::StopSteps => {
+                    self.stop.send_replace(true);
+                }
+                Decision::StopProbing => self.stop_probing(),
+                Decision::ReadLedgers => self.read_ledgers(),
+                Decision::Undo => self.start_undo(),
+                Decision::Finish(ending) => self.ending = Some(ending),
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, step: usize) {
+        let Some(planned) = self.run.steps.get(step).cloned() else { return };
+        let stage = Stage {
+            recorder: self.recorder.clone(),
+            undo: self.undo.clone(),
+            aws: self.run.aws.clone(),
+            dry_run: self.run.header.dry_run,
+            stop: self.stop.subscribe(),
+        };
+        let out = self.message_out.clone();
+        self.tasks.spawn(async move {
+            let (outcome, detail) = stage.carry_out(&planned).await;
+            let _ = out.send(Message::StepOver { step, outcome, detail });
+        });
+    }
+
+    fn stop_probing(&mut self) {
+        let Some(prober) = self.prober.take() else { return };
+        let (over, probing_over) = oneshot::channel();
+        self.probing_over = Some(probing_over);
+        tokio::task::spawn_blocking(move || {
+            prober.stop();
+            let _ = over.send(());
+        });
+    }
+
+    fn read_ledgers(&mut self) {
+        let over = self.probing_over.take();
+        let lanes = self.run.lanes.clone();
+        let recorder = self.recorder.clone();
+        let out = self.message_out.clone();
+        self.tasks.spawn(async move {
+            if let Some(over) = over {
+                let _ = over.await;
+            }
+            for lane in lanes {
+                let read = tokio::time::timeout(READ_TIMEOUT, lane.ask.read_back(recorder.clock())).await;
+                let reading = match read {
+                    Ok(None) => continue,
+                    Ok(Some(reading)) => reading,
+                    Err(_) => {
+                        let error = format!("not read within {}", crate::notation::units::show(READ_TIMEOUT));
+                        Reading { error: Some(error), ..Reading::default() }
+                    }
+                };
+                let read = EventKind::LedgerRead { probe: lane.name.clone(), reading };
+                if recorder.record(read).is_err() {
+                    break;
+                }
+            }
+            let _ = out.send(Message::LedgersRead);
+        });
+    }
+
+    /// Undo begins when every step that was under way has ended: a call must not land after the
+    /// undo that was to take it back.
+    fn start_undo(&mut self) {
+        let mut tasks = std::mem::take(&mut self.tasks);
+        let aws = self.run.aws.clone();
+        let undo = self.undo.clone();
+        let out = self.message_out.clone();
+        self.tasks.spawn(async move {
+            while tasks.join_next().await.is_some() {}
+            undo.undo_all(aws.as_deref()).await;
+            let _ = out.send(Message::UndoOver);
+        });
+    }
+
+    /// The journal failed: nothing more is begun, and what was begun is put back all the same.
+    async fn rescue(&mut self) -> Vec<(String, String)> {
+        self.stop.send_replace(true);
+        self.stop_probing();
+        while self.tasks.join_next().await.is_some() {}
+        self.undo.undo_all(self.run.aws.as_deref()).await;
+        self.undo.left()
+    }
+}

@@ -1,0 +1,197 @@
+//! A `run` step: a program as an argument list, with a deadline and captured output.
+//!
+//! No shell. The program gets a process group of its own, so that a deadline or an abort ends
+//! what it started too. It knows nothing of steps.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+/// How much of each output stream is kept: its end.
+const KEPT: usize = 8 * 1024;
+/// How long a program has to leave after SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A program to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Added to the environment.
+    pub env: IndexMap<String, String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// It exited with 0.
+    Success(String),
+    /// It exited otherwise; it may have done something before.
+    Failure(String),
+    /// It never ran.
+    NotStarted(String),
+}
+
+impl Program {
+    /// The line as people would type it.
+    pub fn line(&self) -> String {
+        let quoted: Vec<String> = self.argv.iter().map(|word| quote(word)).collect();
+        quoted.join(" ")
+    }
+
+    /// Runs it to its end, its deadline, or until `stop` turns true.
+    pub async fn run(&self, stop: watch::Receiver<bool>) -> Ended {
+        let Some((program, arguments)) = self.argv.split_first() else {
+            return Ended::NotStarted("the argument list is empty".to_owned());
+        };
+        let spawned = Command::new(program)
+            .args(arguments)
+            .envs(&self.env)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn();
+        let mut child = match spawned {
+            Ok(child) => child,
+            Err(error) => return Ended::NotStarted(format!("`{program}` could not be started: {error}")),
+        };
+        let stdout = tokio::spawn(tail(child.stdout.take()));
+        let stderr = tokio::spawn(tail(child.stderr.take()));
+        let how = wait(&mut child, self.timeout, stop).await;
+        // Its output may be held open by what it started: not waited for beyond the grace time.
+        let said = tokio::time::timeout(GRACE, async {
+            let (out, err) = tokio::join!(stdout, stderr);
+            [out.unwrap_or_default(), err.unwrap_or_default()].join("\n").trim().to_owned()
+        })
+        .await
+        .unwrap_or_default();
+        describe(how, &said)
+    }
+}
+
+enum How {
+    Exited(ExitStatus),
+    Overdue(Duration),
+    Stopped,
+    Lost(std::io::Error),
+}
+
+async fn wait(child: &mut Child, timeout: Duration, mut stop: watch::Receiver<bool>) -> How {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let how = tokio::select! {
+        exited = child.wait() => return exited.map_or_else(How::Lost, How::Exited),
+        () = tokio::time::sleep(timeout) => How::Overdue(timeout),
+        () = stopped(&mut stop) => How::Stopped,
+    };
+    if let Some(group) = group {
+        // Either signal can fail only because the group is gone, which is what is wanted.
+        let _ = kill_process_group(group, Signal::TERM);
+        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+            let _ = kill_process_group(group, Signal::KILL);
+            let _ = child.wait().await;
+        }
+    }
+    how
+}
+
+/// Returns once `stop` is true (never, when it cannot become so any more).
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn describe(how: How, said: &str) -> Ended {
+    let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+    match how {
+        How::Exited(status) if status.success() => Ended::Success(format!("exit code 0{said}")),
+        How::Exited(status) => match status.code() {
+            Some(code) => Ended::Failure(format!("exit code {code}{said}")),
+            None => Ended::Failure(format!("ended by a signal ({status}){said}")),
+        },
+        How::Overdue(timeout) => {
+            let after = crate::notation::units::show(timeout);
+            Ended::Failure(format!("ended by its deadline of {after}{said}"))
+        }
+        How::Stopped => Ended::Failure(format!("ended since the run was stopped{said}")),
+        How::Lost(error) => Ended::Failure(format!("its end could not be awaited: {error}")),
+    }
+}
+
+async fn tail(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let Some(mut stream) = stream else { return String::new() };
+    let mut kept = Vec::new();
+    let mut chunk = [0u8; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        kept.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        if kept.len() > 2 * KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+    let from = kept.len().saturating_sub(KEPT);
+    String::from_utf8_lossy(kept.get(from..).unwrap_or_default()).into_owned()
+}
+
+fn quote(word: &str) -> String {
+    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(argv: &[&str], timeout_ms: u64) -> Program {
+        Program {
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            env: IndexMap::new(),
+            timeout: Duration::from_millis(timeout_ms),
+        }
+    }
+
+    async fn run(argv: &[&str], timeout_ms: u64) -> Ended {
+        let (_keep, stop) = watch::channel(false);
+        program(argv, timeout_ms).run(stop).await
+    }
+
+    #[tokio::test]
+    async fn output_and_exit_code_are_told() {
+        assert_eq!(run(&["echo", "done it"], 5000).await, Ended::Success("exit code 0: done it".to_owned()));
+        let failed = run(&["sh", "-c", "echo no >&2; exit 7"], 5000).await;
+        assert_eq!(failed, Ended::Failure("exit code 7: no".to_owned()));
+        assert!(matches!(run(&["no-such-program-here"], 5000).await, Ended::NotStarted(_)));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_what_the_program_started_too() {
+        let marker = format!("{}", 30_000 + std::process::id());
+        let ended = run(&["sh", "-c", &format!("sleep {marker} & wait")], 300).await;
+        assert!(matches!(ended, Ended::Failure(why) if why.starts_with("ended by its deadline of 300ms")));
+        let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {marker}")]).output();
+        assert!(left.is_ok_and(|found| found.stdout.is_empty()), "a child of the program is still running");
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_it() {
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(async move { program(&["sleep", "60"], 60_000).run(stopping).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.send(true).unwrap();
+        assert!(matches!(running.await.unwrap(), Ended::Failure(why) if why.contains("stopped")));
+    }
+
+    #[test]
+    fn the_line_is_quoted_where_it_must_be() {
+        assert_eq!(program(&["kill", "-9", "it's me"], 1).line(), r"kill -9 'it'\''s me'");
+    }
+}

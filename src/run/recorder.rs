@@ -1,0 +1,126 @@
+//! The one way into a run's journal: stamps, redacts, writes, syncs, tells the loop.
+
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::event::{CallOutcome, Event, EventKind};
+use crate::aws::Witness;
+use crate::clock::{Clock, Moment};
+use crate::journal::Writer;
+use crate::redact::Redactor;
+
+/// Writes events down before anybody acts on them.
+pub struct Recorder {
+    clock: Clock,
+    redactor: Arc<Redactor>,
+    writer: Mutex<Writer>,
+    out: UnboundedSender<Event>,
+}
+
+impl Recorder {
+    /// A recorder on an open journal; every event is also sent to `out`.
+    pub fn new(clock: Clock, redactor: Arc<Redactor>, writer: Writer, out: UnboundedSender<Event>) -> Recorder {
+        Recorder { clock, redactor, writer: Mutex::new(writer), out }
+    }
+
+    /// Writes down what happens now; when this returns, it is on disk.
+    ///
+    /// # Errors
+    /// The journal could not be written: what was about to happen must not.
+    pub fn record(&self, kind: EventKind) -> io::Result<Moment> {
+        let kind = self.redacted(kind)?;
+        let event = {
+            // Stamped under the lock, so that the journal's order is the order of its times.
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let event = Event { at_ns: self.clock.now(), kind };
+            writer.append(&event)?;
+            event
+        };
+        let at = event.at_ns;
+        // The loop has ended: there is nobody left to tell, and the journal has it.
+        let _ = self.out.send(event);
+        Ok(at)
+    }
+
+    /// The run's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Redacts every text of an event, whatever field it is in.
+    fn redacted(&self, kind: EventKind) -> io::Result<EventKind> {
+        let mut value = serde_json::to_value(kind).map_err(io::Error::other)?;
+        clean(&mut value, &self.redactor);
+        serde_json::from_value(value).map_err(io::Error::other)
+    }
+}
+
+fn clean(value: &mut serde_json::Value, redactor: &Redactor) {
+    match value {
+        serde_json::Value::String(text) => *text = redactor.clean(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| clean(value, redactor)),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(|value| clean(value, redactor)),
+        _ => {}
+    }
+}
+
+/// Stands between the AWS clients, which exist before a run does, and the run's journal.
+///
+/// Until a recorder is put in place, no mutating call is let through: there would be no record
+/// of it.
+#[derive(Default)]
+pub struct Desk {
+    recorder: OnceLock<Arc<Recorder>>,
+}
+
+impl Desk {
+    /// Opens the desk.
+    pub fn open(&self, recorder: Arc<Recorder>) {
+        // A second run on one desk would write into the first one's journal: the first stays.
+        let _ = self.recorder.set(recorder);
+    }
+
+    fn record(&self, kind: EventKind) -> Result<(), String> {
+        match self.recorder.get() {
+            Some(recorder) => match recorder.record(kind) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("the journal cannot be written: {error}")),
+            },
+            None => Err("no journal is open: nothing may be changed".to_owned()),
+        }
+    }
+}
+
+impl Witness for Desk {
+    fn sent(&self, step: &str, operation: &str, resource: &str) -> Result<(), String> {
+        self.record(EventKind::CallSent {
+            step: step.to_owned(),
+            operation: operation.to_owned(),
+            resource: resource.to_owned(),
+        })
+    }
+
+    fn returned(
+        &self,
+        step: &str,
+        operation: &str,
+        resource: &str,
+        outcome: CallOutcome,
+        detail: Option<String>,
+    ) {
+        // The call has been made: a journal that fails now is found at the next event.
+        let _ = self.record(EventKind::CallReturned {
+            step: step.to_owned(),
+            operation: operation.to_owned(),
+            resource: resource.to_owned(),
+            outcome,
+            detail,
+        });
+    }
+
+    fn noted(&self, text: String) {
+        let _ = self.record(EventKind::Noted { text });
+    }
+}

@@ -1,0 +1,238 @@
+//! One step, carried out: undo prepared, acted, seen to take hold, verified.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::event::{CallOutcome, EventKind, StepOutcome};
+use super::program::{Ended, stopped};
+use super::recorder::Recorder;
+use super::undo::{Stack, Undoing};
+use crate::action::Act;
+use crate::aws::Aws;
+use crate::clock::Moment;
+use crate::plan::{Doing, Planned};
+use crate::run::program::Program;
+use crate::probe::Ask;
+
+/// How often a verification asks again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What carrying out a step needs.
+pub struct Stage {
+    /// The journal.
+    pub recorder: Arc<Recorder>,
+    /// What is to be undone.
+    pub undo: Arc<Stack>,
+    /// The clients, when the plan uses AWS.
+    pub aws: Option<Arc<Aws>>,
+    /// Whether nothing may be changed.
+    pub dry_run: bool,
+    /// Turns true when the run stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// How a step went, and why.
+pub type Ending = (StepOutcome, Option<String>);
+
+impl Stage {
+    /// Carries out a step. Its events are written as they happen.
+    ///
+    /// A mutating call is always waited for (it has a deadline of its own), so that its outcome is
+    /// known; the waiting for effects after it ends when the run stops.
+    pub async fn carry_out(mut self, step: &Planned) -> Ending {
+        let started = EventKind::StepStarted { step: step.name.clone() };
+        if let Err(error) = self.recorder.record(started) {
+            return failed(format!("the journal cannot be written: {error}"));
+        }
+        if self.dry_run && !matches!(step.doing, Doing::Wait(_)) {
+            return (StepOutcome::Skipped, Some("dry run: rehearsed, not done".to_owned()));
+        }
+        let acted = match &step.doing {
+            Doing::Wait(_) if self.dry_run => (StepOutcome::Skipped, Some("dry run".to_owned())),
+            Doing::Wait(time) => self.wait(*time).await,
+            Doing::Program(program) => self.run_program(step, program).await,
+            Doing::Action(_) => self.act(step).await,
+        };
+        match acted {
+            (StepOutcome::Done, detail) if !step.verify.is_empty() => self.verify(step, detail).await,
+            other => other,
+        }
+    }
+
+    async fn wait(&mut self, time: Duration) -> Ending {
+        tokio::select! {
+            () = tokio::time::sleep(time) => (StepOutcome::Done, None),
+            () = stopped(&mut self.stop) => (StepOutcome::Skipped, Some("the run was stopping".to_owned())),
+        }
+    }
+
+    async fn run_program(&mut self, step: &Planned, program: &Program) -> Ending {
+        let line = program.line();
+        if let Some(undo) = &step.undo
+            && let Err(why) = self.prepare_undo(step, Undoing::Program(undo.clone()))
+        {
+            return failed(why);
+        }
+        let sent = EventKind::CallSent {
+            step: step.name.clone(),
+            operation: "run".to_owned(),
+            resource: line.clone(),
+        };
+        if let Err(error) = self.recorder.record(sent) {
+            return failed(format!("the journal cannot be written: {error}"));
+        }
+        let ended = program.run(self.stop.clone()).await;
+        let (call, outcome, detail) = match ended {
+            Ended::Success(said) => (CallOutcome::Accepted, StepOutcome::Done, said),
+            Ended::Failure(said) => (CallOutcome::Unclear, StepOutcome::Failed, said),
+            Ended::NotStarted(said) => (CallOutcome::Refused, StepOutcome::Failed, said),
+        };
+        let returned = EventKind::CallReturned {
+            step: step.name.clone(),
+            operation: "run".to_owned(),
+            resource: line,
+            outcome: call,
+            detail: Some(detail.clone()),
+        };
+        match self.recorder.record(returned) {
+            Ok(_) => (outcome, Some(detail)),
+            Err(error) => failed(format!("the journal cannot be written: {error}")),
+        }
+    }
+
+    async fn act(&mut self, step: &Planned) -> Ending {
+        let (Doing::Action(planned), Some(aws)) = (&step.doing, self.aws.clone()) else {
+            return failed("an AWS action was planned without AWS clients".to_owned());
+        };
+        let act: &dyn Act = planned.action.act();
+        let found = &planned.found;
+        let undoing = match (&step.undo, act.prepare(&aws, found).await) {
+            (_, Err(fault)) => return failed(format!("its undo could not be prepared: {fault}")),
+            (Some(program), Ok(_)) => Some(Undoing::Program(program.clone())),
+            (None, Ok(undo)) => undo.map(Undoing::Action),
+        };
+        if let Some(undoing) = undoing
+            && let Err(why) = self.prepare_undo(step, undoing)
+        {
+            return failed(why);
+        }
+        let before = match act.before(&aws, found).await {
+            Ok(before) => before,
+            Err(fault) => return failed(fault.to_string()),
+        };
+        if let Err(fault) = act.apply(&aws, &step.name, found).await {
+            let outcome = if fault.unclear() { StepOutcome::Indeterminate } else { StepOutcome::Failed };
+            return (outcome, Some(fault.to_string()));
+        }
+        let sent = self.recorder.clock().now();
+        let timeout = step.timeout;
+        let effect = within(timeout, &mut self.stop, act.effect(&aws, found, &before)).await;
+        match effect {
+            Waited::Done(Ok(effect)) => {
+                let seen = EventKind::EffectSeen {
+                    step: step.name.clone(),
+                    after_ns: self.moment(effect.last_without, sent),
+                    evidence: effect.evidence,
+                };
+                if let Err(error) = self.recorder.record(seen) {
+                    return failed(format!("the journal cannot be written: {error}"));
+                }
+            }
+            Waited::Done(Err(fault)) => self.note(format!("step `{}`: {fault}", step.name)),
+            Waited::Overdue => {
+                let text = format!(
+                    "step `{}` was accepted, but nothing showed it to take hold within {}",
+                    step.name,
+                    crate::notation::units::show(timeout)
+                );
+                self.note(text);
+                return (StepOutcome::Done, Some("accepted; not seen to take hold".to_owned()));
+            }
+            Waited::Stopped => return (StepOutcome::Indeterminate, Some("the run was stopped".to_owned())),
+        }
+        match within(timeout, &mut self.stop, act.ready(&aws, found)).await {
+            Waited::Done(Ok(())) => (StepOutcome::Done, None),
+            Waited::Done(Err(fault)) => failed(fault.to_string()),
+            Waited::Overdue => {
+                failed(format!("it was not complete within {}", crate::notation::units::show(timeout)))
+            }
+            Waited::Stopped => (StepOutcome::Indeterminate, Some("the run was stopped".to_owned())),
+        }
+    }
+
+    /// The run's instant of a boot-time reading; `fallback` when none was taken.
+    fn moment(&self, boottime: Option<u64>, fallback: Moment) -> Moment {
+        boottime.map_or(fallback, |ns| self.recorder.clock().moment(ns))
+    }
+
+    fn prepare_undo(&self, step: &Planned, undoing: Undoing) -> Result<(), String> {
+        self.undo
+            .prepare(&step.name, undoing)
+            .map_err(|error| format!("the journal cannot be written: {error}"))
+    }
+
+    fn note(&self, text: String) {
+        // A note that cannot be written is not worth failing for: the next event tells.
+        let _ = self.recorder.record(EventKind::Noted { text });
+    }
+
+    /// Asks each verification until it is good, or the step's time is up.
+    async fn verify(&mut self, step: &Planned, detail: Option<String>) -> Ending {
+        for check in &step.verify {
+            let began = self.recorder.clock().now();
+            match within(check.within, &mut self.stop, ask_until_good(check.ask.as_ref(), &self.recorder)).await {
+                Waited::Done(()) => {
+                    let seen = EventKind::EffectSeen {
+                        step: step.name.clone(),
+                        after_ns: began,
+                        evidence: format!("verified: {}", check.summary),
+                    };
+                    if let Err(error) = self.recorder.record(seen) {
+                        return failed(format!("the journal cannot be written: {error}"));
+                    }
+                }
+                Waited::Overdue => {
+                    let after = crate::notation::units::show(check.within);
+                    return failed(format!("not verified within {after}: {}", check.summary));
+                }
+                Waited::Stopped => {
+                    return (StepOutcome::Indeterminate, Some("the run was stopped".to_owned()));
+                }
+            }
+        }
+        (StepOutcome::Done, detail)
+    }
+}
+
+async fn ask_until_good(ask: &dyn Ask, recorder: &Recorder) {
+    let mut seq = 0;
+    while !ask.ask(seq, recorder.clock()).await.class.good() {
+        seq += 1;
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+fn failed(why: String) -> Ending {
+    (StepOutcome::Failed, Some(why))
+}
+
+enum Waited<T> {
+    Done(T),
+    Overdue,
+    Stopped,
+}
+
+async fn within<T>(
+    timeout: Duration,
+    stop: &mut watch::Receiver<bool>,
+    what: impl Future<Output = T>,
+) -> Waited<T> {
+    tokio::select! {
+        value = what => Waited::Done(value),
+        () = tokio::time::sleep(timeout) => Waited::Overdue,
+        () = stopped(stop) => Waited::Stopped,
+    }
+}
