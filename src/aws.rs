@@ -1,0 +1,4 @@
+//! AWS: one client per service from one configuration.
+
+pub mod find;
+pub mod target;
