@@ -1,5 +1,7 @@
 //! firedrill: failover drills as code, with measured RTO, RPO and availability.
 
+pub mod action;
+pub mod aws;
 pub mod clock;
 pub mod journal;
 pub mod measure;

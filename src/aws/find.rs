@@ -1,0 +1,3 @@
+//! From a target as written to resources as found.
+
+pub use super::target::Target;
