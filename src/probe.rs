@@ -9,9 +9,60 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::choice;
 use crate::clock::{Clock, Moment};
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class};
+
+pub mod dns;
+pub mod http;
+pub mod http_ledger;
+pub mod postgres;
+pub mod postgres_ledger;
+pub mod tcp;
+
+choice! {
+    /// What a probe asks of the service.
+    pub enum Probe: "probe kind" {
+        "http" => Http(http::Http),
+        "tcp" => Tcp(tcp::Tcp),
+        "dns" => Dns(dns::Dns),
+        "postgres" => Postgres(postgres::Postgres),
+        "postgres.ledger" => PostgresLedger(postgres_ledger::PostgresLedger),
+        "http.ledger" => HttpLedger(http_ledger::HttpLedger),
+    }
+}
+
+impl Probe {
+    /// One line for people: what is asked of whom. Passwords are hidden.
+    pub fn summary(&self) -> String {
+        match self {
+            Probe::Http(http) => http.summary(),
+            Probe::Tcp(tcp) => tcp.summary(),
+            Probe::Dns(dns) => dns.summary(),
+            Probe::Postgres(postgres) => postgres.summary(),
+            Probe::PostgresLedger(ledger) => ledger.summary(),
+            Probe::HttpLedger(ledger) => ledger.summary(),
+        }
+    }
+
+    /// Whether it writes numbered entries that are read back in the end.
+    pub fn is_ledger(&self) -> bool {
+        matches!(self, Probe::PostgresLedger(_) | Probe::HttpLedger(_))
+    }
+
+    /// The longest that one asking can take.
+    pub fn deadline(&self) -> Duration {
+        match self {
+            Probe::Http(http) => http.timeout,
+            Probe::Tcp(tcp) => tcp.deadline(),
+            Probe::Dns(dns) => dns.timeout,
+            Probe::Postgres(postgres) => postgres.timeout,
+            Probe::PostgresLedger(ledger) => ledger.timeout,
+            Probe::HttpLedger(ledger) => ledger.timeout,
+        }
+    }
+}
 
 /// The answer to one asking.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +90,11 @@ pub trait Ask: Send + Sync {
 
     /// The longest that one asking can take.
     fn deadline(&self) -> Duration;
+
+    /// Whether asking writes: then a missing answer means *unknown* ([`Class::Info`]), not *down*.
+    fn writes(&self) -> bool {
+        false
+    }
 
     /// Before the first sample: what must exist (a ledger's table). The error is for people.
     async fn prepare(&self) -> Result<(), String> {

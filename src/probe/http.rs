@@ -1,0 +1,224 @@
+//! `http`: one request, as a customer's client would send it.
+
+use std::fmt;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::units;
+use crate::notation::yaml::{Node, Value};
+use crate::{record, words};
+
+record! {
+    /// Sends one HTTP request and judges the answer. A status of 500 or above is a failure; any other unexpected
+    /// status, header or body is a wrong answer.
+    pub struct Http {
+        /// What to request: `http://…` or `https://…`.
+        pub url: Url,
+        /// The request's method.
+        pub method: Method = Method(reqwest::Method::GET),
+        /// Headers to send, by name.
+        pub headers: Option<IndexMap<String, String>>,
+        /// The request's body.
+        pub body: Option<String>,
+        /// What a good answer looks like; without it, any status from 200 to 299.
+        pub expect: Option<Expect>,
+        /// Whether redirects are followed.
+        pub redirects: bool = false,
+        /// How long the connection may take: name, TCP and TLS. Keep it below 1s, when TCP
+        /// repeats a lost SYN by itself.
+        pub connect_timeout: Duration = Duration::from_millis(900),
+        /// How long the whole request may take, from its first packet to the last byte of the answer.
+        pub timeout: Duration = Duration::from_secs(2),
+        /// A good answer that takes longer than this counts as slow, and so as bad.
+        pub slower_than: Option<Duration>,
+        /// How the server's certificate is checked.
+        pub tls: Option<Tls>,
+        /// Which client the probe stands for: `fresh` resolves and connects every time, `kept` goes on with its
+        /// connections as long as they live, `reconnect` drops them after any bad answer.
+        pub connection: Connection = Connection::Fresh,
+    }
+}
+
+record! {
+    /// What a good HTTP answer looks like. Everything that is named must hold.
+    pub struct Expect {
+        /// The status: one or several, `200` or `2xx`.
+        pub status: Option<Statuses>,
+        /// Headers that must be there with exactly these values, by name.
+        pub headers: Option<IndexMap<String, String>>,
+        /// Text that the body must contain (within its first MiB).
+        pub body_contains: Option<String>,
+    }
+}
+
+record! {
+    /// How a server's certificate is checked.
+    pub struct Tls {
+        /// A PEM file with the only certificate authorities to trust; without it, those of the system.
+        pub ca_file: Option<String>,
+        /// Whether any certificate is accepted.
+        pub insecure: bool = false,
+        /// The name that the certificate must carry, when it is not the one connected to.
+        pub server_name: Option<String>,
+    }
+}
+
+words! {
+    /// Which client a probe stands for.
+    pub enum Connection {
+        /// Resolves and connects every time: sees DNS, load balancers and listeners.
+        "fresh" => Fresh,
+        /// Goes on with its connections as long as they live: what pooled clients see.
+        "kept" => Kept,
+        /// Keeps its connections, and drops them after any bad answer: an ideal pool.
+        "reconnect" => Reconnect,
+    }
+}
+
+impl Http {
+    /// One line for people: `GET http://shop.test/health expects 200`.
+    pub fn summary(&self) -> String {
+        let mut line = format!("{} {}", self.method, self.url);
+        let expect = self.expect.as_ref();
+        if let Some(statuses) = expect.and_then(|expect| expect.status.as_ref()) {
+            line.push_str(&format!(" expects {statuses}"));
+        }
+        if let Some(text) = expect.and_then(|expect| expect.body_contains.as_ref()) {
+            line.push_str(&format!(", body contains `{text}`"));
+        }
+        if let Some(limit) = self.slower_than {
+            line.push_str(&format!(", within {}", units::show(limit)));
+        }
+        if self.connection != Connection::Fresh {
+            line.push_str(&format!(" ({} connection)", self.connection.word()));
+        }
+        line
+    }
+}
+
+/// An `http` or `https` URL. Shown without its password.
+#[derive(Clone, PartialEq)]
+pub struct Url(pub reqwest::Url);
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.clone();
+        if shown.password().is_some() {
+            // Cannot fail: a URL with a host can carry a password.
+            let _ = shown.set_password(Some("***"));
+        }
+        f.write_str(shown.as_str())
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self})")
+    }
+}
+
+impl Decode for Url {
+    fn expects() -> String {
+        "a URL such as http://shop.example.com/health".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let text = cx.text(node, &Self::expects())?;
+        match reqwest::Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(Url(url)),
+            _ => {
+                cx.unexpected(node, &Self::expects());
+                None
+            }
+        }
+    }
+}
+
+/// A request's method: `GET`, `POST`, …
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method(pub reqwest::Method);
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Decode for Method {
+    fn expects() -> String {
+        "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let text = cx.text(node, &Self::expects())?;
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        match reqwest::Method::from_bytes(text.as_bytes()) {
+            Ok(method) if known.contains(&method.as_str()) => Some(Method(method)),
+            _ => {
+                cx.unexpected(node, &Self::expects());
+                None
+            }
+        }
+    }
+}
+
+/// The statuses that are good: inclusive ranges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statuses(pub Vec<(u16, u16)>);
+
+impl Statuses {
+    /// Whether `status` is among them.
+    pub fn contain(&self, status: u16) -> bool {
+        self.0.iter().any(|(first, last)| (*first..=*last).contains(&status))
+    }
+
+    fn one(text: &str) -> Option<(u16, u16)> {
+        if let Some(hundreds) = text.strip_suffix("xx") {
+            let first = hundreds.parse::<u16>().ok().filter(|h| (1..=5).contains(h))? * 100;
+            return Some((first, first + 99));
+        }
+        let status = text.parse().ok().filter(|status| (100..=599).contains(status))?;
+        Some((status, status))
+    }
+}
+
+impl fmt::Display for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.0.iter().map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{}xx", first / 100),
+        });
+        f.write_str(&words.collect::<Vec<_>>().join(" or "))
+    }
+}
+
+impl Decode for Statuses {
+    fn expects() -> String {
+        "an HTTP status such as 200 or 2xx, or a list of them".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let nodes = match &node.value {
+            Value::List(nodes) if nodes.is_empty() => {
+                cx.report(Problem::new(node.span, "no status can match").label("name at least one status"));
+                return None;
+            }
+            Value::List(nodes) => nodes.iter().collect(),
+            _ => vec![node],
+        };
+        let read: Vec<Option<(u16, u16)>> = nodes
+            .into_iter()
+            .map(|node| {
+                let text = cx.text(node, &Self::expects())?;
+                let range = Statuses::one(&text);
+                if range.is_none() {
+                    cx.unexpected(node, &Self::expects());
+                }
+                range
+            })
+            .collect();
+        read.into_iter().collect::<Option<Vec<_>>>().map(Statuses)
+    }
+}
