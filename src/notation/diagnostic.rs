@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use super::decode::Problem;
@@ -95,7 +95,7 @@ impl<'a> Sheet<'a> {
             all if all > MAX_SHOWN => format!(" (the first {MAX_SHOWN} are shown)"),
             _ => String::new(),
         };
-        Some(format!("{counted} in {}{shown}", normalize_untrusted_str(self.path)))
+        Some(format!("{counted} in {}{shown}", printable(self.path)))
     }
 
     /// The problems as commands of GitHub Actions, one per line.
@@ -123,29 +123,30 @@ impl<'a> Sheet<'a> {
 
     fn draw(&self, problem: &Problem, renderer: &Renderer) -> String {
         let level = if problem.warning { Level::WARNING } else { Level::ERROR };
-        let title = level.primary_title(normalize_untrusted_str(&problem.message));
+        let title = level.primary_title(printable(&problem.message));
         let window = self.window(problem);
         let base = window.start;
-        let source = self.text.get(window).unwrap_or_default();
+        // As many bytes as before, so that the places still hold.
+        let source = self.text.get(window).unwrap_or_default().replace(c1_control, "\u{b7}");
         let mark = |span: Span| {
             let clipped = self.first_line(span);
             clipped.start - base..clipped.end - base
         };
         let mut primary = AnnotationKind::Primary.span(mark(problem.span));
         if !problem.label.is_empty() {
-            primary = primary.label(normalize_untrusted_str(&problem.label));
+            primary = primary.label(printable(&problem.label));
         }
         let mut snippet = Snippet::source(source)
             .line_start(self.place(base).0)
-            .path(normalize_untrusted_str(self.path))
+            .path(printable(self.path))
             .annotation(primary);
         for (span, label) in &problem.related {
             snippet = snippet
-                .annotation(AnnotationKind::Context.span(mark(*span)).label(normalize_untrusted_str(label)));
+                .annotation(AnnotationKind::Context.span(mark(*span)).label(printable(label)));
         }
         let mut group = title.element(snippet);
         if let Some(help) = &problem.help {
-            group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
+            group = group.element(Level::HELP.message(printable(help)));
         }
         renderer.render(&[group])
     }
@@ -203,6 +204,15 @@ impl<'a> Sheet<'a> {
     }
 }
 
+/// The text without characters that would command a terminal.
+pub fn printable(text: &str) -> String {
+    annotate_snippets::normalize_untrusted_str(text).replace(c1_control, "\u{b7}")
+}
+
+fn c1_control(c: char) -> bool {
+    ('\u{80}'..='\u{9f}').contains(&c)
+}
+
 /// `1 error`, `3 errors`.
 pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
@@ -234,17 +244,36 @@ mod tests {
                 .help("names are matched exactly"),
             Problem::new(span(0, 16), "something else").warning(),
         ];
-        insta::assert_snapshot!(Sheet::new("experiments/x.yaml", text, &problems).render(false), @"");
+        insta::assert_snapshot!(Sheet::new("experiments/x.yaml", text, &problems).render(false), @r"
+        warning: something else
+         --> experiments/x.yaml:1:1
+          |
+        1 | kind: Experiment
+          | ^^^^^^^^^^^^^^^^
+
+        error: step `settle` waits for an unknown step `fail-over`
+         --> experiments/x.yaml:7:11
+          |
+        3 |   - name: fail over
+          |           --------- did you mean this step?
+        ...
+        7 |     after: fail-over
+          |           ^^^^^^^^^ no step has this name
+          |
+          = help: names are matched exactly
+
+        1 error and 1 warning in experiments/x.yaml
+        ");
     }
 
     #[test]
     fn columns_count_characters_and_carriage_returns_are_no_part_of_a_line() {
         let text = "\u{feff}é: 🔥\r\nключ: ü\r\n";
-        let problems = [Problem::new(span(6, 10), "hot"), Problem::new(span(12, text.len()), "all of it")];
+        let problems = [Problem::new(span(7, 11), "hot"), Problem::new(span(13, text.len()), "all of it")];
         let sheet = Sheet::new("x.yaml", text, &problems);
         let places: Vec<_> =
             sheet.located().iter().map(|at| (at.line, at.column, at.end_line, at.end_column)).collect();
-        assert_eq!(places, [(1, 3, 1, 5), (2, 1, 3, 1)]);
+        assert_eq!(places, [(1, 4, 1, 5), (2, 1, 3, 1)]);
         assert!(!sheet.render(false).contains('\r'));
     }
 

@@ -110,7 +110,7 @@ fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
             .help(help);
         return (text, Some(problem));
     }
-    let control = |c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r');
+    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     if let Some((at, c)) = text.char_indices().find(|(_, c)| control(*c)) {
         let what = if c == '\0' { "a NUL byte" } else { "a control character" };
         let problem = Problem::new(
@@ -152,6 +152,10 @@ fn char_at(text: &str, at: usize) -> Span {
     let at = at.min(text.len());
     let length = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     Span { start: at, end: at + length }
+}
+
+fn too_deep(span: Span) -> Problem {
+    Problem::new(span, format!("nested deeper than {MAX_DEPTH} levels")).label("reading stopped here")
 }
 
 /// The problem that ends the reading.
@@ -229,6 +233,9 @@ impl<'i> Builder<'i> {
         let at = error.marker().byte_offset().unwrap_or_default() + self.offset;
         let start = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
         let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) || error.info().contains("nesting") {
+            return too_deep(char_at(self.text, at));
+        }
         let problem = Problem::new(char_at(self.text, at), format!("this is not YAML: {}", error.info()));
         let tab = line.trim_start_matches(' ').starts_with('\t');
         if tab || matches!(error.kind(), ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed) {
@@ -365,9 +372,7 @@ impl<'i> Builder<'i> {
             return Err(problem.into());
         }
         if depth > MAX_DEPTH {
-            let problem = Problem::new(span, format!("nested deeper than {MAX_DEPTH} levels"))
-                .label("reading stopped here");
-            return Err(problem.into());
+            return Err(too_deep(span).into());
         }
         Ok(())
     }

@@ -85,8 +85,8 @@ fn what_a_tree_may_not_hold_is_collected() {
         [
             "5..6 `a` is given twice",
             "10..12 merge keys (`<<`) are not supported",
-            "24..27 a key must be plain text",
-            "41..42 the tag `!mine` has no meaning here",
+            "23..24 a key must be plain text",
+            "40..41 the tag `!mine` has no meaning here",
         ]
     );
     let twice = &parse(b"a: 1\na: 2\n").problems[0];
@@ -120,7 +120,8 @@ fn a_bomb_is_refused_at_once() {
     }
     let begun = Instant::now();
     assert!(problems(&bomb)[0].contains("more than 20000 values"), "{:?}", problems(&bomb));
-    assert!(problems(&"[".repeat(20_000))[0].contains("nested deeper than 32 levels"));
+    let deep = problems(&"[".repeat(20_000));
+    assert!(deep[0].contains("nested deeper than 32 levels"), "{deep:?}");
     assert!(problems(&format!("a: &a x\nb: [{}]", "*a,".repeat(65)))[0].contains("more than 64 aliases"));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
