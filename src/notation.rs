@@ -3,5 +3,6 @@
 //! A leaf: it knows nothing of experiments, actions or probes, which are declared with it.
 
 pub mod decode;
+pub mod diagnostic;
 pub mod units;
 pub mod yaml;

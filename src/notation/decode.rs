@@ -80,6 +80,12 @@ pub trait Resolve {
     /// The text with every reference replaced; `Ok(None)` when one is not known yet.
     /// The error is the message and, if any, a help line.
     fn resolve(&self, text: &str) -> Result<Option<String>, (String, Option<String>)>;
+
+    /// What the text stands for, as it may be shown to people: secrets hidden. `None` when there
+    /// is nothing to add to the text itself.
+    fn shown(&self, _text: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Leaves references as they stand: what `check` uses when no environment is given.
@@ -134,14 +140,30 @@ impl<'a> Context<'a> {
 
     /// Reports that the value at `node` is not what was expected.
     pub fn unexpected(&mut self, node: &Node, expects: &str) {
+        let problem = self.mismatch(node, expects);
+        self.report(problem);
+    }
+
+    /// The problem that [`unexpected`](Context::unexpected) reports, to add advice to.
+    pub fn mismatch(&self, node: &Node, expects: &str) -> Problem {
         let found = match &node.value {
-            Value::Scalar { text, .. } => format!("`{text}`"),
+            Value::Scalar { text, .. } => match self.resolver.shown(text) {
+                Some(shown) => format!("`{}`, which is `{}`", clip(text), clip(&shown)),
+                None => format!("`{}`", clip(text)),
+            },
             other => kind_of(other).to_owned(),
         };
-        self.report(
-            Problem::new(node.span, format!("expected {expects}, found {found}"))
-                .label(format!("expected {expects}")),
-        );
+        Problem::new(node.span, format!("expected {expects}, found {found}"))
+            .label(format!("expected {expects}"))
+    }
+}
+
+/// The text, or its beginning when it is too long for a message.
+pub fn clip(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -167,6 +189,11 @@ pub trait Decode: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// The value as it would be written in a file; `None` for what does not fit on a line.
+    fn written(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One key of a record, for the reference and for "did you mean".
@@ -181,7 +208,7 @@ pub struct Field {
     /// Whether it must be there.
     pub required: bool,
     /// Its default as it would be written, if it has one worth showing.
-    pub default: Option<&'static str>,
+    pub default: Option<String>,
 }
 
 /// A mapping with known keys.
@@ -234,6 +261,10 @@ impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         T::decode(node, cx).map(|value| Spanned { value, span: node.span })
     }
+
+    fn written(&self) -> Option<String> {
+        self.value.written()
+    }
 }
 
 impl<T: Decode> Decode for Option<T> {
@@ -247,6 +278,10 @@ impl<T: Decode> Decode for Option<T> {
 
     fn absent() -> Option<Self> {
         Some(None)
+    }
+
+    fn written(&self) -> Option<String> {
+        self.as_ref().and_then(T::written)
     }
 }
 
@@ -266,7 +301,17 @@ impl Decode for String {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        cx.text(node, "text")
+        let before = cx.problems.len();
+        match (cx.text(node, "text"), &node.value) {
+            (Some(text), _) => Some(text),
+            // Not known yet: the reference stands for itself, so that what holds it can be checked.
+            (None, Value::Scalar { text, .. }) if cx.problems.len() == before => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.clone())
     }
 }
 
@@ -279,11 +324,21 @@ impl Decode for bool {
         match cx.text(node, "true or false")?.as_str() {
             "true" => Some(true),
             "false" => Some(false),
-            _ => {
-                cx.unexpected(node, "true or false");
+            other => {
+                let mut problem = cx.mismatch(node, "true or false");
+                problem.help = match other.to_ascii_lowercase().as_str() {
+                    "yes" | "on" | "y" | "1" | "true" => Some("write true".to_owned()),
+                    "no" | "off" | "n" | "0" | "false" => Some("write false".to_owned()),
+                    _ => None,
+                };
+                cx.report(problem);
                 None
             }
         }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 
@@ -304,6 +359,10 @@ macro_rules! whole_numbers {
                     }
                 }
             }
+
+            fn written(&self) -> Option<String> {
+                Some(self.to_string())
+            }
         }
     )*};
 }
@@ -319,10 +378,18 @@ impl Decode for Duration {
         match super::units::duration(&text) {
             Some(duration) => Some(duration),
             None => {
-                cx.unexpected(node, &Self::expects());
+                let mut problem = cx.mismatch(node, &Self::expects());
+                if text.parse::<f64>().is_ok() {
+                    problem = problem.help(format!("give it a unit: {text}s, {text}ms or {text}m"));
+                }
+                cx.report(problem);
                 None
             }
         }
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(super::units::show(*self))
     }
 }
 
@@ -556,8 +623,12 @@ macro_rules! record {
                 vec![$(
                     {
                         #[allow(unused_mut, unused_assignments)]
-                        let mut shown: Option<&'static str> = None;
-                        $( shown = Some(stringify!($default)); )?
+                        let mut shown: Option<String> = None;
+                        $(
+                            let default: $ty = $default;
+                            shown = <$ty as $crate::notation::decode::Decode>::written(&default)
+                                .or_else(|| Some(stringify!($default).to_owned()));
+                        )?
                         $crate::notation::decode::Field {
                             name: stringify!($field).trim_start_matches("r#"),
                             about: $crate::notation::decode::join_docs(&[$($fdoc),*]),
@@ -704,6 +775,10 @@ macro_rules! words {
                         None
                     }
                 }
+            }
+
+            fn written(&self) -> Option<String> {
+                Some(self.word().to_owned())
             }
         }
     };

@@ -5,6 +5,14 @@
 //! `1.1`), and every key and value carries its byte range, so that every later error can show
 //! its place. It knows nothing of experiments.
 
+use std::collections::HashMap;
+
+use serde_yaml::granit_parser::{
+    ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag, options,
+};
+
+use super::decode::{Problem, clip};
+
 /// A byte range of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
@@ -49,3 +57,357 @@ pub struct Key {
     /// Its place.
     pub span: Span,
 }
+
+/// A file larger than this is refused unread.
+pub const MAX_BYTES: usize = 1024 * 1024;
+/// A tree with more nodes than this, aliases expanded, is refused.
+const MAX_NODES: usize = 20_000;
+/// A tree deeper than this is refused.
+const MAX_DEPTH: usize = 32;
+/// A file with more aliases than this is refused.
+const MAX_ALIASES: usize = 64;
+
+/// What reading a file gave: its text, its tree unless it is broken, and every problem.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The text that all places refer to. Bytes that are not UTF-8 are replaced.
+    pub text: String,
+    /// The tree; absent when the text is not YAML.
+    pub root: Option<Node>,
+    /// What is wrong, in the order it was found.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads one YAML document. A syntax error ends the reading; what a tree may not hold (duplicate
+/// keys, merge keys, tags) is collected. Never panics, and takes bounded time and memory.
+pub fn parse(bytes: &[u8]) -> Parsed {
+    let (text, flaw) = text_of(bytes);
+    if let Some(problem) = flaw {
+        return Parsed { text, root: None, problems: vec![problem] };
+    }
+    let (root, problems) = tree_of(&text);
+    Parsed { text, root, problems }
+}
+
+/// The bytes as text, and what makes them no text at all.
+fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
+    if bytes.len() > MAX_BYTES {
+        let problem = Problem::new(Span::default(), "the file is larger than 1 MiB")
+            .help("is this the right file? a drill fits on a few pages");
+        return (String::new(), Some(problem));
+    }
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    if let Err(error) = std::str::from_utf8(bytes) {
+        // Up to the first bad byte, the offsets of the bytes and of the lossy text agree.
+        let at = error.valid_up_to();
+        let byte = bytes.get(at).copied().unwrap_or_default();
+        let help = match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this looks like UTF-16: save the file as UTF-8",
+            _ => "save the file as UTF-8",
+        };
+        let problem = Problem::new(char_at(&text, at), format!("byte {at} (0x{byte:02x}) is not UTF-8"))
+            .label("not UTF-8 from here")
+            .help(help);
+        return (text, Some(problem));
+    }
+    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    if let Some((at, c)) = text.char_indices().find(|(_, c)| control(*c)) {
+        let what = if c == '\0' { "a NUL byte" } else { "a control character" };
+        let problem = Problem::new(
+            char_at(&text, at),
+            format!("{what} (0x{:02x}) cannot stand in a YAML file", u32::from(c)),
+        )
+        .label("remove it")
+        .help("inside double quotes it can be written as an escape, such as \"\\e\" or \"\\x07\"");
+        return (text, Some(problem));
+    }
+    (text, None)
+}
+
+fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>) {
+    // The BOM stays in the text, so that its checksum is the file's.
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let options = options! { emit_comments: false, emit_unresolved_aliases: true };
+    let mut builder = Builder {
+        events: Parser::new_from_str_with_options(body, options),
+        text,
+        offset: text.len() - body.len(),
+        anchors: HashMap::new(),
+        nodes: 0,
+        aliases: 0,
+        problems: Vec::new(),
+    };
+    let root = match builder.document() {
+        Ok(root) => root,
+        Err(Stop(problem)) => {
+            builder.problems.push(*problem);
+            None
+        }
+    };
+    (root, builder.problems)
+}
+
+/// The character at `at`, as a place; empty at the end of the text.
+fn char_at(text: &str, at: usize) -> Span {
+    let at = at.min(text.len());
+    let length = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    Span { start: at, end: at + length }
+}
+
+fn too_deep(span: Span) -> Problem {
+    Problem::new(span, format!("nested deeper than {MAX_DEPTH} levels")).label("reading stopped here")
+}
+
+/// The problem that ends the reading.
+struct Stop(Box<Problem>);
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Stop {
+        Stop(Box::new(problem))
+    }
+}
+
+type Token<'i> = (Event<'i>, Span);
+
+struct Builder<'i> {
+    events: Parser<'i, StrInput<'i>>,
+    text: &'i str,
+    /// Bytes before what the parser was given.
+    offset: usize,
+    /// The nodes that aliases may refer to, each with its count of nodes and its depth.
+    anchors: HashMap<usize, (Node, usize, usize)>,
+    nodes: usize,
+    aliases: usize,
+    problems: Vec<Problem>,
+}
+
+impl<'i> Builder<'i> {
+    /// The whole stream, which must hold one document.
+    fn document(&mut self) -> Result<Option<Node>, Stop> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamStart | Event::DocumentEnd => {}
+                Event::StreamEnd => break,
+                Event::DocumentStart(..) if root.is_some() => {
+                    let problem = Problem::new(span, "a second document in the same file")
+                        .label("a new document starts here")
+                        .help("put each into a file of its own");
+                    return Err(problem.into());
+                }
+                Event::DocumentStart(..) => {
+                    let token = self.next()?;
+                    root = Some(self.node(token, 0)?);
+                }
+                _ => return Err(Problem::new(span, "not a YAML document").into()),
+            }
+        }
+        match root {
+            Some(Node { value: Value::Null, .. }) | None => {
+                self.problems.push(
+                    Problem::new(char_at(self.text, 0), "the file is empty")
+                        .label("expected `kind: Experiment`, `name:` and so on")
+                        .help("`firedrill init` writes a first experiment"),
+                );
+                Ok(None)
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn next(&mut self) -> Result<Token<'i>, Stop> {
+        match self.events.next() {
+            Some(Ok((event, span))) => {
+                let at = |mark: &Marker| mark.byte_offset().unwrap_or_default() + self.offset;
+                let span = Span { start: at(&span.start), end: at(&span.end) };
+                Ok((event, span))
+            }
+            Some(Err(error)) => Err(self.syntax(&error).into()),
+            None => Err(Problem::new(char_at(self.text, self.text.len()), "the file ends too early").into()),
+        }
+    }
+
+    /// The parser's error, in words that help a person who writes a drill.
+    fn syntax(&self, error: &ScanError) -> Problem {
+        let at = error.marker().byte_offset().unwrap_or_default() + self.offset;
+        let start = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
+        let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) || error.info().contains("nesting") {
+            return too_deep(char_at(self.text, at));
+        }
+        let problem = Problem::new(char_at(self.text, at), format!("this is not YAML: {}", error.info()));
+        let tab = line.trim_start_matches(' ').starts_with('\t');
+        if tab || matches!(error.kind(), ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed) {
+            return problem.label("a tab").help("YAML is indented with spaces only");
+        }
+        if line.contains('{') && line.contains(": ${") {
+            return problem.help("inside { … } put quotes around values that have `${…}`: \"${name}\"");
+        }
+        problem
+    }
+
+    /// The node that starts with `token`.
+    fn node(&mut self, token: Token<'i>, depth: usize) -> Result<Node, Stop> {
+        let (event, span) = token;
+        self.room(span, 1, depth)?;
+        let before = self.nodes;
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let text_tag = self.check_tag(tag.as_deref(), span);
+                let plain = style == ScalarStyle::Plain && !text_tag;
+                let null = plain && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL");
+                let value = if null { Value::Null } else { Value::Scalar { text: text.into_owned(), plain } };
+                (Node { span, value }, anchor)
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                self.check_tag(tag.as_deref(), span);
+                (self.list(span, style, depth)?, anchor)
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.check_tag(tag.as_deref(), span);
+                (self.map(span, style, depth)?, anchor)
+            }
+            Event::Alias(target) => (self.alias(target, span, depth)?, 0),
+            Event::UnresolvedAlias(name) => {
+                let problem = Problem::new(span, format!("no anchor `&{name}` stands before this"))
+                    .label("an alias refers to an anchor further up")
+                    .help("put quotes around text that starts with `*`");
+                return Err(problem.into());
+            }
+            _ => return Err(Problem::new(span, "expected a value here").into()),
+        };
+        if anchor != 0 {
+            let (count, deep) = (self.nodes - before + 1, depth_of(&node));
+            self.anchors.insert(anchor, (node.clone(), count, deep));
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, begin: Span, style: StructureStyle, depth: usize) -> Result<Node, Stop> {
+        let mut items: Vec<Node> = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::SequenceEnd {
+                let last = items.last().map(|item| item.span);
+                return Ok(Node { span: extent(begin, span, last, style), value: Value::List(items) });
+            }
+            items.push(self.node((event, span), depth + 1)?);
+        }
+    }
+
+    fn map(&mut self, begin: Span, style: StructureStyle, depth: usize) -> Result<Node, Stop> {
+        let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut last = None;
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
+                return Ok(Node { span: extent(begin, span, last, style), value: Value::Map(entries) });
+            }
+            let key = self.key((event, span), depth)?;
+            let token = self.next()?;
+            let value = self.node(token, depth + 1)?;
+            last = Some(Span { start: span.start, end: value.span.end.max(span.end) });
+            let Some(key) = key else { continue };
+            match entries.iter().find(|(earlier, _)| earlier.text == key.text) {
+                Some((earlier, _)) => self.problems.push(
+                    Problem::new(key.span, format!("`{}` is given twice", clip(&key.text)))
+                        .label("here again")
+                        .related(earlier.span, "first here")
+                        .help("remove one of the two"),
+                ),
+                None => entries.push((key, value)),
+            }
+        }
+    }
+
+    /// The key that starts with `token`; `None` after reporting one that cannot be.
+    fn key(&mut self, token: Token<'i>, depth: usize) -> Result<Option<Key>, Stop> {
+        let span = token.1;
+        let problem = match token.0 {
+            Event::Scalar(text, style, 0, None) => {
+                if style == ScalarStyle::Plain && text == "<<" {
+                    Problem::new(span, "merge keys (`<<`) are not supported")
+                        .label("says nothing of its own")
+                        .help("write the keys out, so that a reader sees what is run")
+                } else if text.is_empty() {
+                    Problem::new(span, "a key is missing before the colon")
+                } else {
+                    return Ok(Some(Key { text: text.into_owned(), span }));
+                }
+            }
+            event => {
+                // Read, so that what follows is understood.
+                self.node((event, span), depth + 1)?;
+                Problem::new(span, "a key must be plain text")
+                    .label("not a plain key")
+                    .help("text that starts with `{`, `[`, `*`, `&` or `!` needs quotes")
+            }
+        };
+        self.problems.push(problem);
+        Ok(None)
+    }
+
+    fn alias(&mut self, target: usize, span: Span, depth: usize) -> Result<Node, Stop> {
+        self.aliases += 1;
+        if self.aliases > MAX_ALIASES {
+            let problem = Problem::new(span, format!("more than {MAX_ALIASES} aliases in one file"))
+                .help("write the values out");
+            return Err(problem.into());
+        }
+        let Some((node, count, deep)) = self.anchors.get(&target).cloned() else {
+            return Err(Problem::new(span, "an alias inside what it refers to").label("refers to itself").into());
+        };
+        self.room(span, count, depth + deep)?;
+        Ok(node)
+    }
+
+    /// Counts `nodes` more nodes, down to `depth`, and refuses too many or too deep.
+    fn room(&mut self, span: Span, nodes: usize, depth: usize) -> Result<(), Stop> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            let problem = Problem::new(span, format!("more than {MAX_NODES} values in one file"))
+                .label("reading stopped here")
+                .help("is this the right file? aliases count as often as they are used");
+            return Err(problem.into());
+        }
+        if depth > MAX_DEPTH {
+            return Err(too_deep(span).into());
+        }
+        Ok(())
+    }
+
+    /// Reports a tag that is none of YAML's own. True for `!!str`, which makes any scalar text.
+    fn check_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
+        let Some(tag) = tag else { return false };
+        if tag.is_custom() {
+            self.problems.push(
+                Problem::new(span, format!("the tag `{}` has no meaning here", clip(&tag.original())))
+                    .label("tagged value")
+                    .help("remove the tag; text that starts with `!` needs quotes"),
+            );
+        }
+        tag.is_yaml_core_schema_tag("str")
+    }
+}
+
+/// From the first to the last byte of a collection: the brackets of a flow collection, the
+/// entries of a block collection (its end event stands after comments and blank lines).
+fn extent(begin: Span, end: Span, last: Option<Span>, style: StructureStyle) -> Span {
+    let end = match (style, last) {
+        (StructureStyle::Block, Some(last)) => last.end,
+        _ => end.end,
+    };
+    Span { start: begin.start, end: end.max(begin.end) }
+}
+
+fn depth_of(node: &Node) -> usize {
+    match &node.value {
+        Value::Null | Value::Scalar { .. } => 0,
+        Value::List(items) => 1 + items.iter().map(depth_of).max().unwrap_or_default(),
+        Value::Map(entries) => 1 + entries.iter().map(|(_, node)| depth_of(node)).max().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
