@@ -1,6 +1,12 @@
 //! A run: from a plan to a journal.
 
 pub mod conductor;
+pub mod engine;
 pub mod event;
 pub mod guardrail;
 pub mod health;
+pub mod program;
+pub mod recorder;
+pub mod signals;
+pub mod step;
+pub mod undo;
