@@ -13,6 +13,7 @@ pub mod lab;
 pub mod live;
 pub mod plan;
 pub mod probes;
+mod reference;
 pub mod report;
 pub mod run;
 pub mod surroundings;
@@ -119,14 +120,36 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
+    // The verbs that only read files write to these and say their exit code.
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     match cli.verb {
-        Verb::Check(args) => check::run(&args, colour),
+        Verb::Check(args) => simple(check::check(&args, colour, &mut out, &mut err)),
         Verb::Plan(args) => plan::run(args, colour),
         Verb::Run(args) => run::run(args, colour),
         Verb::Report(args) => report::run(&args, colour),
-        Verb::Actions(args) => actions::run(&args),
-        Verb::Probes(args) => probes::run(&args),
+        Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
+        Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),
         Verb::Lab(args) => lab::run(args),
-        Verb::Init(args) => init::run(&args),
+        Verb::Init(args) => simple(init::init(&args.folder, &mut out, &mut err)),
     }
+}
+
+/// The end of a verb that writes text and gives an exit code of 0 or 2.
+fn simple(written: std::io::Result<u8>) -> Result<Exit, Failure> {
+    match written {
+        Ok(0) => Ok(Exit::Pass),
+        Ok(_) => Ok(Exit::Usage),
+        // `| head` has read what it wanted.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Pass),
+        Err(error) => Err(Failure::usage(format!("the output cannot be written: {error}"))),
+    }
+}
+
+/// The runtime of the verbs that talk to anything.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::not_started(format!("no threads can be started: {error}")))
 }

@@ -51,7 +51,7 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
         clock,
         seed,
         dry_run: true,
-        environment: surroundings.facts(&loaded, aws.as_deref()),
+        environment: surroundings.facts(&loaded, aws.as_deref()).await?,
     };
     let header = plan.header(&loaded, circumstances);
     let text = match args.format {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::live::Live;
-use super::surroundings::{LAB, Surroundings};
+use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where};
 use crate::aws::Aws;
 use crate::clock::Clock;
@@ -16,6 +16,7 @@ use crate::report::{self, Format, Outcome, Report};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
 use crate::spec::Loaded;
+use crate::spec::environment::LAB;
 use crate::{journal, spec};
 
 /// The default folder of stored runs.
@@ -164,7 +165,7 @@ impl Drill<'_> {
             clock: scene.clock,
             seed: self.seed,
             dry_run: self.args.dry_run,
-            environment: scene.surroundings.facts(loaded, scene.aws.as_deref()),
+            environment: scene.surroundings.facts(loaded, scene.aws.as_deref()).await?,
         };
         let header = plan.header(loaded, circumstances);
         let dir = self.args.store.join(&header.run);
@@ -236,14 +237,14 @@ pub async fn connect(
     if !loaded.experiment.uses_aws() {
         return Ok(None);
     }
-    if surroundings.environment.is_none() {
+    if surroundings.environment.name.is_empty() {
         return Err(Failure::usage(format!(
             "{} acts on AWS, so it needs an environment",
-            loaded.source.path.display()
+            loaded.source.path
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }
-    let aws = Aws::connect(surroundings.aws_settings(dry_run), desk)
+    let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk)
         .await
         .map_err(|fault| Failure::not_started(fault.to_string()))?;
     Ok(Some(Arc::new(aws)))

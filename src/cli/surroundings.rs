@@ -5,14 +5,13 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{Failure, LabTiming, Where};
-use crate::aws;
+use crate::aws::{self, Aws};
 use crate::lab::{self, Lab};
 use crate::probe::resolve::Resolver;
-use crate::spec::environment::{Confirmation, Environment, Project};
-use crate::spec::{self, Given, Loaded};
-
-/// The name of the built-in environment.
-pub const LAB: &str = "lab";
+use crate::redact;
+use crate::run::event::EnvironmentFacts;
+use crate::spec::environment::{Confirmation, Environment, LAB, Project};
+use crate::spec::{self, Diagnostics, Given, Loaded};
 
 /// An environment and, if it is the lab, the lab itself.
 pub struct Surroundings {
@@ -35,10 +34,9 @@ impl Surroundings {
                 (lab_environment(&lab), Some(lab))
             }
             Some(name) => {
-                let project = Project::load(&place.project)
-                    .map_err(|diagnostics| Failure::diagnostics(diagnostics.render(false)))?;
-                let environment = project.environment(name).map_err(Failure::usage)?;
-                (environment, None)
+                let wrong = |diagnostics: Diagnostics| Failure::diagnostics(diagnostics.render(false));
+                let project = Project::load(&place.project).map_err(wrong)?;
+                (project.environment(name).map_err(wrong)?, None)
             }
         };
         Ok(Surroundings { environment, lab, given })
@@ -48,23 +46,45 @@ impl Surroundings {
     pub fn load(&self, path: &std::path::Path, colour: bool) -> Result<Loaded, Failure> {
         let mut values = self.environment.values.clone();
         values.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let secrets = self.lab.iter().flat_map(Lab::secrets).map(str::to_owned).collect();
+        // The lab's values for these are whole DSNs; their passwords are what is secret.
+        let secrets = self.lab.iter().flat_map(|lab| lab_passwords(lab)).collect();
         let given = Given { values, complete: true, secrets };
         spec::load(path, &given).map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))
     }
 
     /// What the AWS clients are to be built from.
-    pub fn aws_settings(&self, dry_run: bool) -> aws::Settings {
+    pub fn aws_settings(&self, dry_run: bool) -> Result<aws::Settings, Failure> {
         let environment = &self.environment;
-        aws::Settings {
+        let Some(region) = environment.region.clone() else {
+            return Err(Failure::usage(format!("environment `{}` says no region", environment.name))
+                .help("add `region: eu-west-1` (or yours) to it in firedrill.yaml"));
+        };
+        let mut settings = aws::Settings::new(region);
+        settings.profile = environment.profile.clone();
+        settings.role = environment.role.clone();
+        settings.endpoint_url = environment.endpoint_url.clone();
+        settings.accounts = environment.accounts.clone();
+        settings.credentials = self.lab.as_ref().map(|_| ("test".to_owned(), "test".to_owned()));
+        settings.lab = self.lab.is_some();
+        settings.dry_run = dry_run;
+        Ok(settings)
+    }
+
+    /// Where it runs, for the journal.
+    pub async fn facts(&self, loaded: &Loaded, aws: Option<&Aws>) -> Result<EnvironmentFacts, Failure> {
+        let identity = match aws {
+            Some(aws) => Some(aws.identity().await.map_err(|fault| Failure::not_started(fault.to_string()))?),
+            None => None,
+        };
+        let environment = &self.environment;
+        Ok(EnvironmentFacts {
+            name: if environment.name.is_empty() { "none".to_owned() } else { environment.name.clone() },
+            account: identity.as_ref().map(|identity| identity.account.clone()),
             region: environment.region.clone(),
-            profile: environment.profile.clone(),
-            role: environment.role.clone(),
+            identity: identity.map(|identity| identity.arn),
             endpoint_url: environment.endpoint_url.clone(),
-            accounts: environment.accounts.clone(),
-            credentials: self.lab.as_ref().map(|_| ("test".to_owned(), "test".to_owned())),
-            dry_run,
-        }
+            values: loaded.values.clone(),
+        })
     }
 
     /// How the probes look names up.
@@ -113,4 +133,25 @@ fn lab_environment(lab: &Lab) -> Environment {
         confirm: Confirmation::None,
         ..Environment::none()
     }
+}
+
+fn lab_passwords(lab: &Lab) -> Vec<String> {
+    let values = lab.values();
+    let secret = lab.secrets().into_iter().filter_map(|name| values.get(name));
+    secret.flat_map(|dsn| redact::passwords(dsn)).map(str::to_owned).collect()
+}
+
+/// A project file with one environment that points at a lab of its own process.
+pub fn project_file(lab: &Lab) -> String {
+    let mut text = format!(
+        "environments:\n  outside-lab:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    resolver: {}\n    confirm: none\n    values:\n",
+        lab.region(),
+        lab.account(),
+        lab.endpoint_url(),
+        lab.resolver(),
+    );
+    for (name, value) in lab.values() {
+        text.push_str(&format!("      {name}: \"{value}\"\n"));
+    }
+    text
 }

@@ -340,8 +340,9 @@ impl Engine<'_> {
         let Some(prober) = self.prober.take() else { return };
         let (over, probing_over) = oneshot::channel();
         self.probing_over = Some(probing_over);
-        tokio::task::spawn_blocking(move || {
-            prober.stop();
+        tokio::spawn(async move {
+            prober.stop().await;
+            // The loop may have ended: then nobody waits for it.
             let _ = over.send(());
         });
     }
