@@ -19,15 +19,19 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 mod draw;
+pub(crate) mod ec2;
+pub(crate) mod ecs;
 pub mod fault;
 pub mod find;
 mod guard;
+pub(crate) mod rds;
+pub(crate) mod route53;
 pub mod target;
 mod wait;
 
 pub use fault::{Fault, FaultKind};
 pub use guard::{Silent, Witness};
-pub(crate) use wait::Wait;
+pub(crate) use wait::{Look, Wait};
 
 /// How to reach AWS, and what may be changed there.
 #[derive(Clone, Debug)]

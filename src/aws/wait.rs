@@ -30,23 +30,25 @@ pub(crate) struct Wait<'a> {
 impl Wait<'_> {
     /// Looks until `look` sees it. A look that fails for a passing reason counts as "not yet";
     /// any other fault ends the wait.
-    pub(crate) async fn until<T>(
+    pub(crate) async fn until<T, Fut>(
         &self,
         aws: &Aws,
-        mut look: impl AsyncFnMut() -> Result<Look<T>, Fault>,
-    ) -> Result<T, Fault> {
+        mut look: impl FnMut() -> Fut + Send,
+    ) -> Result<T, Fault>
+    where
+        Fut: Future<Output = Result<Look<T>, Fault>> + Send,
+    {
         let began = Instant::now();
-        let mut standing = String::new();
         loop {
-            match look().await {
+            let standing = match look().await {
                 Ok(Look::There(value)) => return Ok(value),
-                Ok(Look::NotYet(how)) => standing = how,
+                Ok(Look::NotYet(how)) => how,
                 Err(fault) if passing(&fault) => {
                     aws.note(format!("while waiting for {}: {fault}", self.what));
-                    standing = fault.to_string();
+                    fault.to_string()
                 }
                 Err(fault) => return Err(fault),
-            }
+            };
             let pause = jittered(aws.poll());
             if began.elapsed() + pause > self.within {
                 return Err(Fault::new(
