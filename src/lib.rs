@@ -7,6 +7,8 @@ pub mod journal;
 pub mod measure;
 pub mod notation;
 pub mod probe;
+pub mod redact;
 pub mod report;
 pub mod run;
 pub mod sample;
+pub mod spec;
