@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod journal;
 pub mod measure;

@@ -37,7 +37,7 @@ impl Redactor {
         self.insert(secret);
         self.insert(&percent_decoded(secret));
         let escaped = serde_json::to_string(secret).unwrap_or_default();
-        self.insert(escaped.trim_matches('"'));
+        self.insert(escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default());
         for line in secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE) {
             self.insert(line);
         }
