@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::decode::Problem;
@@ -124,6 +124,13 @@ impl<'a> Sheet<'a> {
     fn draw(&self, problem: &Problem, renderer: &Renderer) -> String {
         let level = if problem.warning { Level::WARNING } else { Level::ERROR };
         let title = level.primary_title(printable(&problem.message));
+        if self.text.is_empty() {
+            let mut group = title.element(Origin::path(printable(self.path)));
+            if let Some(help) = &problem.help {
+                group = group.element(Level::HELP.message(printable(help)));
+            }
+            return renderer.render(&[group]);
+        }
         let window = self.window(problem);
         let base = window.start;
         // As many bytes as before, so that the places still hold.
@@ -141,8 +148,7 @@ impl<'a> Sheet<'a> {
             .path(printable(self.path))
             .annotation(primary);
         for (span, label) in &problem.related {
-            snippet = snippet
-                .annotation(AnnotationKind::Context.span(mark(*span)).label(printable(label)));
+            snippet = snippet.annotation(AnnotationKind::Context.span(mark(*span)).label(printable(label)));
         }
         let mut group = title.element(snippet);
         if let Some(help) = &problem.help {
@@ -279,7 +285,8 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let problems = [Problem::new(span(0, 1), "found `\u{1b}[2J`").label("\u{1b}]0;x\u{7}").help("\u{9b}1m")];
+        let problems =
+            [Problem::new(span(0, 1), "found `\u{1b}[2J`").label("\u{1b}]0;x\u{7}").help("\u{9b}1m")];
         let shown = Sheet::new("\u{1b}.yaml", "a: \u{9b}\n", &problems).render(false);
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
     }
@@ -287,7 +294,8 @@ mod tests {
     #[test]
     fn a_flood_of_problems_is_counted_not_shown() {
         let text = "x\n".repeat(1000);
-        let problems: Vec<_> = (0..1000).map(|i| Problem::new(span(2 * i, 2 * i + 1), format!("no. {i}"))).collect();
+        let problems: Vec<_> =
+            (0..1000).map(|i| Problem::new(span(2 * i, 2 * i + 1), format!("no. {i}"))).collect();
         let shown = Sheet::new("x.yaml", &text, &problems).render(false);
         assert!(shown.contains("no. 49") && !shown.contains("no. 50"));
         assert!(shown.ends_with("1000 errors in x.yaml (the first 50 are shown)\n"));

@@ -356,7 +356,9 @@ impl<'i> Builder<'i> {
             return Err(problem.into());
         }
         let Some((node, count, deep)) = self.anchors.get(&target).cloned() else {
-            return Err(Problem::new(span, "an alias inside what it refers to").label("refers to itself").into());
+            return Err(Problem::new(span, "an alias inside what it refers to")
+                .label("refers to itself")
+                .into());
         };
         self.room(span, count, depth + deep)?;
         Ok(node)

@@ -6,11 +6,7 @@ use super::*;
 
 fn problems(text: &str) -> Vec<String> {
     let parsed = parse(text.as_bytes());
-    parsed
-        .problems
-        .iter()
-        .map(|p| format!("{}..{} {}", p.span.start, p.span.end, p.message))
-        .collect()
+    parsed.problems.iter().map(|p| format!("{}..{} {}", p.span.start, p.span.end, p.message)).collect()
 }
 
 /// The tree with every place shown as the text that stands there.
@@ -61,7 +57,10 @@ fn every_place_is_the_text_that_stands_there() {
 
 #[test]
 fn scalars_keep_their_text() {
-    assert_eq!(shown("[no, 1.10, 010, '', !!str ~]"), "[no<no> 1.10<1.10> 010<010> '<''> ~'<~> ]<[no, 1.10, 010, '', !!str ~]>");
+    assert_eq!(
+        shown("[no, 1.10, 010, '', !!str ~]"),
+        "[no<no> 1.10<1.10> 010<010> '<''> ~'<~> ]<[no, 1.10, 010, '', !!str ~]>"
+    );
 }
 
 #[test]
@@ -71,7 +70,10 @@ fn what_is_no_text_is_located() {
     assert_eq!(parsed.problems[0].span.start, 8);
     assert_eq!(problems("a: \0"), ["3..4 a NUL byte (0x00) cannot stand in a YAML file"]);
     assert_eq!(problems("a: \x1b[1m"), ["3..4 a control character (0x1b) cannot stand in a YAML file"]);
-    assert_eq!(parse(b"\xff\xfea\0").problems[0].help.as_deref(), Some("this looks like UTF-16: save the file as UTF-8"));
+    assert_eq!(
+        parse(b"\xff\xfea\0").problems[0].help.as_deref(),
+        Some("this looks like UTF-16: save the file as UTF-8")
+    );
     assert_eq!(parse(&vec![b'#'; MAX_BYTES + 1]).problems[0].message, "the file is larger than 1 MiB");
     for empty in ["", "\n\n", "# only a comment\n", "---\n", "\u{feff}"] {
         assert_eq!(parse(empty.as_bytes()).problems[0].message, "the file is empty", "{empty:?}");

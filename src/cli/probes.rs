@@ -1,0 +1,72 @@
+//! `firedrill probes`: what can watch.
+
+use std::io::{self, Write};
+
+use super::reference;
+use crate::probe::Probe;
+
+/// Lists the probe kinds, or prints everything about one. Gives the exit code.
+pub fn probes(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let all = Probe::reference();
+    let Some(name) = name else {
+        reference::list("The kinds of probe", &all, out)?;
+        writeln!(out, "\n`firedrill probes NAME` says more.")?;
+        return Ok(0);
+    };
+    match all.iter().find(|one| one.name == name) {
+        Some(one) => {
+            let beside = ["Beside the kind stand `every`, the spacing of its samples (default 100ms), and"
+                .to_owned()
+                + " `must_stay_up`, for what the fault may not touch (default false)."];
+            reference::page(one, &beside, &example(name), out)?;
+            Ok(0)
+        }
+        None => reference::no_such("probe", name, Probe::NAMES, err),
+    }
+}
+
+/// The probes of an experiment that uses the kind.
+pub fn example(name: &str) -> String {
+    let (own, arguments) = match name {
+        "tcp" => ("port", "address: db.example.com:5432"),
+        "dns" => ("www", "name: www.example.com, expect: [192.0.2.10]"),
+        "postgres" => ("writer", "dsn: \"${orders_dsn}\", role: writer"),
+        "postgres.ledger" => ("orders", "dsn: \"${orders_dsn}\""),
+        "http.ledger" => ("entries", "url: http://checkout.example.com/entries"),
+        _ => ("storefront", "url: http://shop.example.com/health, expect: { status: 200 }"),
+    };
+    format!("probes:\n  {own}:\n    {name}: {{ {arguments} }}\n    every: 100ms\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::spec::{Given, load};
+
+    #[test]
+    fn every_example_is_a_right_experiment() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let values =
+            IndexMap::from([("orders_dsn".to_owned(), "postgres://u:hunter22@db/orders".to_owned())]);
+        for name in Probe::NAMES {
+            let path = folder.path().join("x.yaml");
+            let rest = "kind: Experiment\nname: x\nsteps: [{ name: s, run: [\"true\"] }]\nvariables: { orders_dsn: { secret: true } }\n";
+            std::fs::write(&path, format!("{rest}{}", example(name))).expect("written");
+            let given = Given { values: values.clone(), complete: true };
+            let loaded = load(&path, &given).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(loaded.experiment.probes[0].probe.name(), *name);
+            assert!(!loaded.experiment.probes[0].facts().summary.contains("hunter22"));
+        }
+    }
+
+    #[test]
+    fn one_kind_is_described_in_full() {
+        let mut out = Vec::new();
+        assert_eq!(probes(Some("http"), &mut out, &mut Vec::new()).expect("written"), 0);
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.contains("connect_timeout  (default 900ms)"), "{text}");
+        assert!(text.contains("url  (required)"), "{text}");
+    }
+}

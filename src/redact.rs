@@ -1,0 +1,204 @@
+//! Secrets, hidden by value wherever text leaves the program.
+//!
+//! A secret is known by its value, not by the name of the field it came from: so it is hidden in a
+//! server's error message and in a program's output as well. This module knows nothing of files.
+
+use std::fmt;
+
+/// What stands in a secret's place.
+const MASK: &str = "***";
+/// A value shorter than this is not hidden: it would stand in half of all text by chance.
+const SHORTEST: usize = 4;
+/// A line of a secret of several lines is hidden by itself from this length on.
+const SHORTEST_LINE: usize = 8;
+
+/// The secrets of a run.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Redactor {
+    secrets: Vec<String>,
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} values)", self.secrets.len())
+    }
+}
+
+impl Redactor {
+    /// A redactor that knows no secret yet.
+    pub fn new() -> Redactor {
+        Redactor::default()
+    }
+
+    /// Hides this value from now on, and the forms in which it is likely to come back: the lines of a
+    /// longer text, the password of a URL or DSN with and without percent encoding, JSON's escapes.
+    pub fn add(&mut self, secret: &str) {
+        let secret = secret.trim();
+        self.insert(secret);
+        self.insert(&percent_decoded(secret));
+        let escaped = serde_json::to_string(secret).unwrap_or_default();
+        self.insert(escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default());
+        for line in secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE) {
+            self.insert(line);
+        }
+        self.add_passwords(secret);
+    }
+
+    /// Hides the passwords that the text holds in URLs (`scheme://user:password@host`) and in DSNs
+    /// (`password=…`), the rest of the text staying readable.
+    pub fn add_passwords(&mut self, text: &str) {
+        for password in passwords(text) {
+            self.insert(password);
+            self.insert(&percent_decoded(password));
+        }
+    }
+
+    /// Hides what `other` hides, too.
+    pub fn extend(&mut self, other: &Redactor) {
+        other.secrets.iter().for_each(|secret| self.insert(secret));
+    }
+
+    /// Whether nothing is hidden.
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    /// The text without its secrets. Secrets that overlap are hidden as one.
+    pub fn clean(&self, text: &str) -> String {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for secret in &self.secrets {
+            let mut from = 0;
+            while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret.as_str())) {
+                let start = from + at;
+                found.push((start, start + secret.len()));
+                // One character on, since a secret can overlap itself.
+                from = start + secret.chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        found.sort_unstable();
+        let mut out = String::with_capacity(text.len());
+        let mut clean_from = 0;
+        for (start, end) in found {
+            if start >= clean_from {
+                out.push_str(text.get(clean_from..start).unwrap_or_default());
+                out.push_str(MASK);
+            }
+            clean_from = clean_from.max(end);
+        }
+        out.push_str(text.get(clean_from..).unwrap_or_default());
+        out
+    }
+
+    fn insert(&mut self, secret: &str) {
+        if secret.chars().count() >= SHORTEST && !self.secrets.iter().any(|known| known == secret) {
+            self.secrets.push(secret.to_owned());
+        }
+    }
+}
+
+/// The passwords in the URLs and key-value DSNs of a text.
+pub fn passwords(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (at, mark) in text.match_indices("://") {
+        let rest = text.get(at + mark.len()..).unwrap_or_default();
+        let authority = rest.split(['/', '?', '#', ' ', '\n', '"', '\'']).next().unwrap_or_default();
+        let password = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+        found.extend(password.map(|(_, password)| password));
+    }
+    for (at, mark) in text.match_indices("password=") {
+        let rest = text.get(at + mark.len()..).unwrap_or_default();
+        let value = match rest.strip_prefix('\'') {
+            Some(quoted) => quoted.split('\'').next(),
+            None => rest.split([' ', '&', '\n']).next(),
+        };
+        found.extend(value);
+    }
+    found.retain(|password| !password.is_empty());
+    found
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let code = (*byte == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(decoded) => {
+                out.push(decoded);
+                at += 3;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hiding(secrets: &[&str]) -> Redactor {
+        let mut redactor = Redactor::new();
+        secrets.iter().for_each(|secret| redactor.add(secret));
+        redactor
+    }
+
+    #[test]
+    fn a_dsn_hides_its_password_in_every_form() {
+        let redactor = hiding(&["postgres://app:p%40ss-word@db:5432/orders"]);
+        assert_eq!(
+            redactor.clean("connecting to postgres://app:p%40ss-word@db:5432/orders"),
+            "connecting to ***"
+        );
+        assert_eq!(redactor.clean("FATAL: password p@ss-word is wrong"), "FATAL: password *** is wrong");
+        assert_eq!(redactor.clean("app:p%40ss-word@"), "app:***@");
+    }
+
+    #[test]
+    fn passwords_are_found_in_urls_and_dsns() {
+        let text =
+            "https://u:secret1@h/x host=db password='se cret2' user=a; amqp://:secret3@h?password=secret4&x";
+        assert_eq!(passwords(text), ["secret1", "secret3", "se cret2", "secret4"]);
+        assert_eq!(passwords("http://h:80/a@b:c postgres://user@h/d"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn overlapping_secrets_leave_no_rest() {
+        assert_eq!(hiding(&["abcdef", "defghi"]).clean("<abcdefghi>"), "<***>");
+        assert_eq!(hiding(&["abab"]).clean("ababab."), "***.");
+    }
+
+    #[test]
+    fn a_short_value_hides_nothing() {
+        assert_eq!(hiding(&["", "a", "yes"]).clean("a yes"), "a yes");
+    }
+
+    #[test]
+    fn lines_and_escapes_of_a_secret_are_hidden() {
+        let redactor = hiding(&["first line\nsecond \"line\"\n"]);
+        assert_eq!(redactor.clean("x first line y second \"line\""), "x *** y ***");
+        assert_eq!(redactor.clean(r#"{"v":"first line\nsecond \"line\""}"#), r#"{"v":"***"}"#);
+    }
+
+    #[test]
+    fn it_does_not_show_what_it_hides() {
+        assert_eq!(format!("{:?}", hiding(&["hunter22"])), "Redactor(1 values)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_left(secrets in proptest::collection::vec("[a-c]{4,8}", 1..4), text in "[a-c ]{0,60}") {
+            let redactor = hiding(&secrets.iter().map(String::as_str).collect::<Vec<_>>());
+            let cleaned = redactor.clean(&text);
+            for secret in &secrets {
+                prop_assert!(!cleaned.contains(secret.as_str()));
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a file says: experiments and environments, typed, checked and with their places.
+//!
+//! Reading goes bytes → tree ([`notation::yaml`](crate::notation::yaml)) → draft → rules → [`Experiment`].
+//! Every problem of a file is collected on the way; an experiment exists only when there is no error. This
+//! module calls nothing outside the machine: no AWS, no network.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use crate::notation::decode::{Context, Decode as _, Problem, nearest};
+use crate::notation::yaml::{Node, Value};
+use crate::redact::Redactor;
+
+mod draft;
+pub mod environment;
+pub mod experiment;
+mod later;
+mod lint;
+pub mod source;
+mod step;
+pub mod values;
+
+pub use environment::{Confirm, Environment, Project};
+pub use experiment::{Check, Does, Experiment, Guardrail, OnFailure, Program, Rpo, Step, Watch};
+pub use source::{Diagnostics, Source};
+pub use step::{Argv, RunOptions};
+use values::{Bindings, Verbatim};
+
+/// What the caller knows beside the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// Values of variables: the environment's, and over them those of the command line.
+    pub values: IndexMap<String, String>,
+    /// Whether every value must be known. Without it, as in `check`, what depends on values from
+    /// outside the file is not judged, and neither files nor environment variables are read.
+    pub complete: bool,
+}
+
+/// An experiment that is ready to be planned.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// The file it was read from.
+    pub source: Source,
+    /// What is worth a look, none of it an error.
+    pub warnings: Vec<Problem>,
+    /// Hides the secrets that the values held.
+    pub redactor: Redactor,
+    /// The values of the variables, secrets hidden.
+    pub values: BTreeMap<String, String>,
+}
+
+/// Reads the experiment at `path`. The error holds every problem of the file.
+pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
+    let (source, root, problems) = source::read(path)?;
+    let examined = examine(path, &root, problems, given);
+    let diagnostics =
+        |problems| Diagnostics { path: source.path.clone(), text: source.text.clone(), problems };
+    if examined.problems.iter().any(|problem| !problem.warning) {
+        return Err(diagnostics(examined.problems));
+    }
+    let Some(experiment) = examined.experiment else {
+        let mut problems = examined.problems;
+        problems.push(
+            Problem::new(root.span, "the experiment depends on values that are not given")
+                .help("give them in an environment of firedrill.yaml, or with --var NAME=VALUE"),
+        );
+        return Err(diagnostics(problems));
+    };
+    Ok(Loaded {
+        experiment,
+        source,
+        warnings: examined.problems,
+        redactor: examined.redactor,
+        values: examined.values,
+    })
+}
+
+/// What a file turned out to be.
+#[derive(Clone, Debug)]
+pub enum Checked {
+    /// An experiment; the problems may be warnings only, or none.
+    Experiment(Diagnostics),
+    /// A kind of file that this version does not check.
+    Later(&'static str),
+    /// Something else: YAML without `kind:`.
+    Other,
+}
+
+/// Checks a file without values from outside it. The error is a file that is not YAML.
+pub fn check(path: &Path) -> Result<Checked, Diagnostics> {
+    let (source, root, problems) = source::read(path)?;
+    match kind(&root) {
+        None => return Ok(Checked::Other),
+        Some(kind) => {
+            if let Some((kind, _)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
+                return Ok(Checked::Later(kind));
+            }
+        }
+    }
+    let problems = examine(path, &root, problems, &Given::default()).problems;
+    Ok(Checked::Experiment(Diagnostics { path: source.path, text: source.text, problems }))
+}
+
+/// The text of `kind:`.
+fn kind(root: &Node) -> Option<&str> {
+    let Value::Map(top) = &root.value else { return None };
+    match &top.iter().find(|(key, _)| key.text == "kind")?.1.value {
+        Value::Scalar { text, .. } => Some(text),
+        _ => Some(""),
+    }
+}
+
+struct Examined {
+    experiment: Option<Experiment>,
+    problems: Vec<Problem>,
+    redactor: Redactor,
+    values: BTreeMap<String, String>,
+}
+
+/// Reads the variables, then everything else with their values, then asks the rules.
+fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) -> Examined {
+    if let Some(problem) = wrong_kind(root) {
+        problems.push(problem);
+        let (redactor, values) = (Redactor::new(), BTreeMap::new());
+        return Examined { experiment: None, problems, redactor, values };
+    }
+    let mut first = Context::new(&Verbatim);
+    let variables = draft::variables(root, &mut first);
+    problems.append(&mut first.problems);
+
+    let base = path.parent().unwrap_or(Path::new("."));
+    let bindings = Bindings::new(&variables, &given.values, base, given.complete);
+    let mut second = Context::new(&bindings);
+    let read = draft::Draft::read(root, variables, &mut second);
+    problems.append(&mut second.problems);
+    if let Some(draft) = &read {
+        problems.extend(lint::values(root, draft, &bindings, given.complete));
+        problems.extend(lint::draft(draft));
+        // What is never used is only worth saying of a file that is right: a slip elsewhere may be why.
+        if !problems.iter().any(|problem| !problem.warning) {
+            problems.extend(lint::unused(root, draft));
+        }
+    }
+    let values = bindings.values();
+    Examined {
+        experiment: read.and_then(draft::Draft::finish),
+        problems,
+        redactor: bindings.redactor(),
+        values,
+    }
+}
+
+/// What is wrong with `kind:`, when the file is not an experiment.
+fn wrong_kind(root: &Node) -> Option<Problem> {
+    let Value::Map(top) = &root.value else {
+        let found = crate::notation::decode::kind_of(&root.value);
+        return Some(
+            Problem::new(root.span, format!("expected an experiment, found {found}"))
+                .label("expected a mapping that starts with `kind: Experiment`"),
+        );
+    };
+    let Some((key, node)) = top.iter().find(|(key, _)| key.text == "kind") else {
+        let place = top.first().map_or(root.span, |(key, _)| key.span);
+        return Some(
+            Problem::new(place, "missing key `kind`").label("the file starts with `kind: Experiment`"),
+        );
+    };
+    let mut cx = Context::new(&Verbatim);
+    let Some(kind) = String::decode(node, &mut cx) else {
+        return Some(Problem::new(key.span, "expected `kind: Experiment`"));
+    };
+    if kind == "Experiment" {
+        return None;
+    }
+    if let Some((word, what)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
+        return Some(later::problem(word, what, node.span));
+    }
+    let problem = Problem::new(node.span, format!("unknown kind `{}`", crate::notation::decode::clip(&kind)));
+    Some(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
+        Some(near) => problem.label(format!("did you mean `{near}`?")),
+        None => problem.label("expected Experiment"),
+    })
+}

@@ -1,0 +1,352 @@
+//! An experiment as far as it could be read.
+//!
+//! A part that is wrong, or that depends on a value not known yet, is `None`, and the rest is still there:
+//! so the rules that look across the file can say all that is wrong with it, not only what is wrong first.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::experiment::{Experiment, Guardrail, Objectives, Recovery, SteadyState, Watch, plain_name};
+use super::later;
+use super::step::StepDraft;
+use super::values::Variable;
+use crate::aws::find::Target;
+use crate::notation::decode::{
+    Context, Decode, Problem, Spanned, SpannedName, entries, field, unknown, unknown_keys,
+};
+use crate::notation::yaml::{Key, Node, Span, Value};
+use crate::probe::Probe;
+
+/// The parts of an experiment that could be read.
+pub(super) struct Draft {
+    /// The whole file.
+    pub(super) span: Span,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) title: Option<Option<String>>,
+    pub(super) hypothesis: Option<Option<String>>,
+    pub(super) owner: Option<Option<String>>,
+    pub(super) controls: Option<Option<Vec<String>>>,
+    pub(super) variables: IndexMap<SpannedName, Variable>,
+    pub(super) objectives: Option<Objectives>,
+    pub(super) targets: Vec<TargetDraft>,
+    pub(super) probes: Vec<WatchDraft>,
+    pub(super) steady_state: Option<SteadyState>,
+    pub(super) stop_when: Vec<Option<Guardrail>>,
+    pub(super) steps: Vec<StepDraft>,
+    pub(super) measure_from: Option<Option<Spanned<String>>>,
+    pub(super) recovery: Option<Recovery>,
+}
+
+/// A target of which at least the name is known.
+pub(super) struct TargetDraft {
+    pub(super) name: SpannedName,
+    /// Its kind, when it is a known one.
+    pub(super) kind: Option<&'static str>,
+    /// Where the kind stands.
+    pub(super) place: Span,
+    pub(super) value: Option<Target>,
+}
+
+/// A probe of which at least the name is known.
+pub(super) struct WatchDraft {
+    pub(super) name: SpannedName,
+    /// Its kind, when it is a known one.
+    pub(super) kind: Option<&'static str>,
+    /// Where the kind stands.
+    pub(super) place: Span,
+    pub(super) probe: Option<Probe>,
+    pub(super) every: Option<Spanned<Duration>>,
+    pub(super) must_stay_up: Option<bool>,
+}
+
+const KEYS: &[&str] = &[
+    "kind",
+    "name",
+    "title",
+    "hypothesis",
+    "owner",
+    "controls",
+    "variables",
+    "objectives",
+    "targets",
+    "probes",
+    "steady_state",
+    "stop_when",
+    "steps",
+    "measure_from",
+    "recovery",
+];
+
+impl Draft {
+    /// Reads what can be read. `variables` are those that the bindings of the context were made from.
+    pub(super) fn read(
+        root: &Node,
+        variables: IndexMap<SpannedName, Variable>,
+        cx: &mut Context<'_>,
+    ) -> Option<Draft> {
+        let root = &later::without(root, later::EXPERIMENT, cx);
+        let top = entries(root, cx, "an experiment: a mapping with kind, name, probes, steps and so on")?;
+        unknown_keys(top, KEYS, cx);
+        // An error about the whole file points at its first line.
+        let span = top.first().map_or(root.span, |(key, _)| key.span);
+        let name = field::<Spanned<String>>(top, span, "name", None, cx).filter(|name| slug(name, cx));
+        Some(Draft {
+            span,
+            name,
+            title: field(top, span, "title", None, cx),
+            hypothesis: field(top, span, "hypothesis", None, cx),
+            owner: field(top, span, "owner", None, cx),
+            controls: field(top, span, "controls", None, cx),
+            variables,
+            objectives: objectives(top, cx),
+            targets: targets(top, cx),
+            probes: probes(top, cx),
+            steady_state: section(top, "steady_state", cx),
+            stop_when: list(top, "stop_when", cx, guardrail),
+            steps: steps(top, span, cx),
+            measure_from: field(top, span, "measure_from", None, cx),
+            recovery: section(top, "recovery", cx),
+        })
+    }
+
+    /// The experiment, when every part of it could be read. The rules must have been asked first.
+    pub(super) fn finish(self) -> Option<Experiment> {
+        let targets = self.targets.into_iter().map(|target| Some((target.name, target.value?)));
+        let probes = self.probes.into_iter().map(|watch| {
+            Some(Watch {
+                name: watch.name,
+                probe: watch.probe?,
+                every: watch.every?.value,
+                must_stay_up: watch.must_stay_up?,
+            })
+        });
+        let mut before: Option<String> = None;
+        let steps = self.steps.into_iter().map(|step| {
+            let step = step.finish(before.take())?;
+            before = Some(step.name.value.clone());
+            Some(step)
+        });
+        Some(Experiment {
+            name: self.name?,
+            title: self.title?,
+            hypothesis: self.hypothesis?,
+            owner: self.owner?,
+            controls: self.controls?.unwrap_or_default(),
+            variables: self.variables,
+            objectives: self.objectives?,
+            targets: targets.collect::<Option<_>>()?,
+            probes: probes.collect::<Option<_>>()?,
+            steady_state: self.steady_state?,
+            stop_when: self.stop_when.into_iter().collect::<Option<_>>()?,
+            steps: steps.collect::<Option<_>>()?,
+            measure_from: self.measure_from?,
+            recovery: self.recovery?,
+        })
+    }
+}
+
+/// The variables of a file, as far as they can be read.
+pub(super) fn variables(root: &Node, cx: &mut Context<'_>) -> IndexMap<SpannedName, Variable> {
+    let Value::Map(top) = &root.value else { return IndexMap::new() };
+    let mut variables = IndexMap::new();
+    for (key, node) in section_entries(top, "variables", cx) {
+        let name = SpannedName { text: key.text.clone(), span: key.span };
+        plain_name("variable", &name, cx);
+        // One that is wrong is declared all the same.
+        let variable = Variable::decode(node, cx);
+        variables.insert(name, variable.unwrap_or(Variable { about: None, default: None, secret: true }));
+    }
+    variables
+}
+
+/// The node of a key that has a value; reports one that has none.
+fn node_of<'n>(top: &'n [(Key, Node)], name: &str, cx: &mut Context<'_>) -> Option<&'n Node> {
+    let (key, node) = top.iter().find(|(key, _)| key.text == name)?;
+    if node.value == Value::Null {
+        cx.report(
+            Problem::new(key.span, format!("`{name}` has no value"))
+                .help("give it a value, or leave the key out"),
+        );
+        return None;
+    }
+    Some(node)
+}
+
+/// The entries of a mapping that may be left out.
+fn section_entries<'n>(top: &'n [(Key, Node)], name: &str, cx: &mut Context<'_>) -> &'n [(Key, Node)] {
+    let Some(node) = node_of(top, name, cx) else { return &[] };
+    entries(node, cx, &format!("a mapping of {name} by name")).unwrap_or_default()
+}
+
+/// The items of a list that may be left out, each read on its own.
+fn list<T>(
+    top: &[(Key, Node)],
+    name: &str,
+    cx: &mut Context<'_>,
+    read: fn(&Node, &mut Context<'_>) -> Option<T>,
+) -> Vec<Option<T>> {
+    let Some(node) = node_of(top, name, cx) else { return Vec::new() };
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| read(item, cx)).collect(),
+        _ => {
+            cx.unexpected(node, "a list");
+            vec![None]
+        }
+    }
+}
+
+/// A record all of whose keys may be left out, and which may be left out itself.
+fn section<T: Decode>(top: &[(Key, Node)], name: &str, cx: &mut Context<'_>) -> Option<T> {
+    if top.iter().any(|(key, _)| key.text == name) {
+        return T::decode(node_of(top, name, cx)?, cx);
+    }
+    T::decode(&Node { span: Span::default(), value: Value::Map(Vec::new()) }, cx)
+}
+
+fn objectives(top: &[(Key, Node)], cx: &mut Context<'_>) -> Option<Objectives> {
+    if !top.iter().any(|(key, _)| key.text == "objectives") {
+        return Some(Objectives::none());
+    }
+    let node = later::without(node_of(top, "objectives", cx)?, later::OBJECTIVES, cx);
+    Objectives::decode(&node, cx)
+}
+
+fn targets(top: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<TargetDraft> {
+    let read = |(key, node): &(Key, Node), cx: &mut Context<'_>| {
+        let name = SpannedName { text: key.text.clone(), span: key.span };
+        plain_name("target", &name, cx);
+        let node = later::without(node, later::TARGET, cx);
+        let (kind, place) = kind_of(&node, Target::NAMES);
+        TargetDraft { name, kind, place, value: Target::decode(&node, cx) }
+    };
+    section_entries(top, "targets", cx).iter().map(|entry| read(entry, cx)).collect()
+}
+
+/// The kind that the only key of a mapping says, when it is known, and its place.
+fn kind_of(node: &Node, known: &[&'static str]) -> (Option<&'static str>, Span) {
+    match &node.value {
+        Value::Map(entries) => match entries.first() {
+            Some((key, _)) => (known.iter().copied().find(|kind| *kind == key.text), key.span),
+            None => (None, node.span),
+        },
+        _ => (None, node.span),
+    }
+}
+
+fn probes(top: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<WatchDraft> {
+    section_entries(top, "probes", cx).iter().filter_map(|(key, node)| watch(key, node, cx)).collect()
+}
+
+fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> Option<WatchDraft> {
+    const BESIDE: &[&str] = &["every", "must_stay_up"];
+    let name = SpannedName { text: key.text.clone(), span: key.span };
+    plain_name("probe", &name, cx);
+    let inside =
+        entries(node, cx, "a probe: its kind, such as `http`, and perhaps `every`").unwrap_or_default();
+    let (place, kind, probe) = one_probe(key.span, inside, BESIDE, cx);
+    let every = inside.iter().any(|(key, _)| key.text == "every");
+    Some(WatchDraft {
+        every: match every {
+            true => field(inside, node.span, "every", None, cx),
+            false => Some(Spanned { value: Duration::from_millis(100), span: key.span }),
+        },
+        must_stay_up: field(inside, node.span, "must_stay_up", Some(false), cx),
+        name,
+        kind,
+        place,
+        probe,
+    })
+}
+
+/// The one probe kind among the keys of a mapping, apart from the keys that stand `beside` it.
+pub(super) fn one_probe(
+    owner: Span,
+    inside: &[(Key, Node)],
+    beside: &[&str],
+    cx: &mut Context<'_>,
+) -> (Span, Option<&'static str>, Option<Probe>) {
+    let mut kinds = inside.iter().filter(|(key, _)| !beside.contains(&key.text.as_str()));
+    let Some((key, node)) = kinds.next() else {
+        cx.report(
+            Problem::new(owner, "this probe has no kind")
+                .label("what does it ask, and of whom?")
+                .help(format!("one of: {}", Probe::NAMES.join(", "))),
+        );
+        return (owner, None, None);
+    };
+    for (extra, _) in kinds {
+        let problem = match Probe::NAMES.contains(&extra.text.as_str()) {
+            true => Problem::new(extra.span, "a probe has one kind")
+                .label("a second kind")
+                .related(key.span, "the first")
+                .help("make it a probe of its own"),
+            false => {
+                let known: Vec<&str> = Probe::NAMES.iter().chain(beside).copied().collect();
+                unknown("key", &extra.text, extra.span, &known)
+            }
+        };
+        cx.report(problem);
+    }
+    let kind = Probe::NAMES.iter().copied().find(|kind| *kind == key.text);
+    (key.span, kind, Probe::decode_as(key, node, cx))
+}
+
+fn guardrail(node: &Node, cx: &mut Context<'_>) -> Option<Guardrail> {
+    let node = &later::without(node, later::GUARDRAIL, cx);
+    let expects = "{ elapsed: 15m } or { probe: NAME, down_for: 5m }";
+    let inside = entries(node, cx, expects)?;
+    unknown_keys(inside, &["elapsed", "probe", "down_for"], cx);
+    let has = |name: &str| inside.iter().any(|(key, _)| key.text == name);
+    match (has("elapsed"), has("probe") || has("down_for")) {
+        (true, false) => field(inside, node.span, "elapsed", None, cx).map(Guardrail::Elapsed),
+        (false, true) => {
+            let probe = field(inside, node.span, "probe", None, cx);
+            let down_for = field(inside, node.span, "down_for", None, cx);
+            Some(Guardrail::ProbeDown { probe: probe?, down_for: down_for? })
+        }
+        (true, true) => {
+            cx.report(
+                Problem::new(node.span, "two guardrails in one entry")
+                    .label(format!("expected {expects}"))
+                    .help("give each an entry of its own, starting with `-`"),
+            );
+            None
+        }
+        (false, false) => {
+            if inside.is_empty() {
+                cx.unexpected(node, expects);
+            }
+            None
+        }
+    }
+}
+
+fn steps(top: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Vec<StepDraft> {
+    if !top.iter().any(|(key, _)| key.text == "steps") {
+        cx.report(
+            Problem::new(owner, "missing key `steps`")
+                .label("`steps:` is needed here: a list of what is done, in order"),
+        );
+    }
+    list(top, "steps", cx, |node, cx| Some(StepDraft::read(node, cx))).into_iter().flatten().collect()
+}
+
+/// Whether the name can be a part of a path and of a metric's label; reports it when not.
+fn slug(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let edges = name.starts_with('-') || name.ends_with('-');
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(fits) && !edges {
+        return true;
+    }
+    let words: String = name.to_lowercase().chars().map(|c| if fits(c) { c } else { ' ' }).take(64).collect();
+    let suggestion = words.split([' ', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    let mut problem =
+        Problem::new(name.span, "an experiment's name is made of lower-case letters, digits and `-`")
+            .label("it names folders, metrics and links");
+    if !suggestion.is_empty() {
+        problem = problem.help(format!("write {suggestion}, and keep the wording for `title`"));
+    }
+    cx.report(problem);
+    false
+}

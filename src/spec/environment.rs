@@ -1,0 +1,291 @@
+//! `firedrill.yaml`: where drills run, and with which values.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use super::later;
+use super::source::{self, Diagnostics, Source};
+use super::values::{Bindings, Piece, pieces};
+use crate::notation::decode::{
+    Context, Decode, Problem, SpannedName, entries, field, kind_of, nearest, unknown_keys,
+};
+use crate::notation::yaml::{Key, Node, Span, Value};
+use crate::probe::dns::Server;
+use crate::{record, words};
+
+/// The environment that is built in.
+pub const LAB: &str = "lab";
+
+/// Where a drill runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The AWS region.
+    pub region: Option<String>,
+    /// The profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// The ARN of the role to assume.
+    pub role: Option<String>,
+    /// The AWS accounts that may be changed.
+    pub accounts: Vec<String>,
+    /// Where AWS's API is, when it is not AWS.
+    pub endpoint_url: Option<String>,
+    /// The DNS server that probes ask.
+    pub resolver: Option<SocketAddr>,
+    /// Values of variables. They may hold references of their own.
+    pub values: IndexMap<String, String>,
+    /// How a run is confirmed.
+    pub confirm: Confirm,
+}
+
+words! {
+    /// How a run is confirmed before anything is changed.
+    pub enum Confirm {
+        /// By typing the environment's name.
+        "name" => Name,
+        /// By answering yes.
+        "yes" => Yes,
+        /// Not at all.
+        "none" => None,
+    }
+}
+
+// `words!` declares the enum, so the default cannot be derived.
+#[allow(clippy::derivable_impls)]
+impl Default for Confirm {
+    fn default() -> Confirm {
+        Confirm::Name
+    }
+}
+
+record! {
+    /// An environment: where drills run.
+    pub struct Settings {
+        /// The AWS region, such as `eu-west-1`.
+        pub region: Option<String>,
+        /// The profile of the AWS configuration files.
+        pub profile: Option<String>,
+        /// The ARN of the role to assume.
+        pub role: Option<String>,
+        /// The ids of the AWS accounts that may be changed. Nothing is changed in any other.
+        pub accounts: Accounts = Accounts(Vec::new()),
+        /// Where AWS's API is, when it is not AWS: such as `http://127.0.0.1:5000`.
+        pub endpoint_url: Option<String>,
+        /// The DNS server that probes ask, `ip:port`; without it, the system's.
+        pub resolver: Option<Server>,
+        /// Values of the experiments' variables, by name.
+        pub values: Templates = Templates(IndexMap::new()),
+        /// How a run is confirmed: by typing the environment's `name`, by `yes`, or `none`.
+        pub confirm: Confirm = Confirm::Name,
+    }
+}
+
+/// AWS account ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounts(pub Vec<String>);
+
+impl Decode for Accounts {
+    fn expects() -> String {
+        "a list of AWS account ids, each of 12 digits".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            cx.unexpected(node, &Self::expects());
+            return None;
+        };
+        let mut read = Some(Vec::new());
+        for item in items {
+            let id = cx.text(item, "an AWS account id").filter(|id| {
+                let fits = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+                if !fits {
+                    cx.unexpected(item, "an AWS account id of 12 digits");
+                }
+                fits
+            });
+            match (id, &mut read) {
+                (Some(id), Some(read)) => read.push(id),
+                _ => read = None,
+            }
+        }
+        read.map(Accounts)
+    }
+}
+
+/// Texts that may hold references, which are answered when a drill uses them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Templates(pub IndexMap<String, String>);
+
+impl Decode for Templates {
+    fn expects() -> String {
+        "a mapping of variable names to values".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let mut read = IndexMap::new();
+        for (key, value) in entries(node, cx, &Self::expects())? {
+            match &value.value {
+                Value::Scalar { text, .. } => match pieces(text) {
+                    Ok(_) => {
+                        read.insert(key.text.clone(), text.clone());
+                    }
+                    Err((message, help)) => {
+                        let mut problem = Problem::new(value.span, message);
+                        problem.help = help;
+                        cx.report(problem);
+                    }
+                },
+                other => cx.report(
+                    Problem::new(
+                        if *other == Value::Null { key.span } else { value.span },
+                        format!("expected a single value for `{}`, found {}", key.text, kind_of(other)),
+                    )
+                    .label("expected text, a number or a duration"),
+                ),
+            }
+        }
+        Some(Templates(read))
+    }
+}
+
+/// The project file: its environments, and where runs are kept.
+#[derive(Clone, Debug)]
+pub struct Project {
+    path: PathBuf,
+    source: Source,
+    environments: Vec<(Key, Node)>,
+    /// Where runs are kept, relative to the file's folder, when the file says so.
+    pub store: Option<PathBuf>,
+}
+
+impl Project {
+    /// A project without a file: it knows the lab only. `path` is where the file was looked for.
+    pub fn empty(path: &Path) -> Project {
+        let source = Source { path: path.display().to_string(), text: String::new(), sha256: String::new() };
+        Project { path: path.to_owned(), source, environments: Vec::new(), store: None }
+    }
+
+    /// Reads the project file. The error holds every problem of the file, whichever environment is meant.
+    pub fn read(path: &Path) -> Result<Project, Diagnostics> {
+        let (source, root, problems) = source::read(path)?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        let bindings = Bindings::new(&IndexMap::new(), &IndexMap::new(), base, false);
+        let mut cx = Context::new(&bindings);
+        cx.problems = problems;
+        let read = top_level(&root, &mut cx);
+        if let Some((_, environments)) = &read {
+            for (key, node) in environments {
+                check_name(key, &mut cx);
+                settings(node, &mut cx);
+            }
+        }
+        match read {
+            Some((store, environments)) if cx.problems.iter().all(|problem| problem.warning) => {
+                let store = store.map(|store| base.join(store));
+                Ok(Project { path: path.to_owned(), source, environments, store })
+            }
+            _ => Err(Diagnostics { path: source.path, text: source.text, problems: cx.problems }),
+        }
+    }
+
+    /// The names of the environments, the lab's among them.
+    pub fn names(&self) -> Vec<&str> {
+        let declared = self.environments.iter().map(|(key, _)| key.text.as_str());
+        declared.chain([LAB]).collect()
+    }
+
+    /// One of the environments that the file declares, with its references answered.
+    pub fn environment(&self, name: &str) -> Result<Environment, Diagnostics> {
+        let Some((_, node)) = self.environments.iter().find(|(key, _)| key.text == name) else {
+            return Err(self.unknown(name));
+        };
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        let bindings = Bindings::new(&IndexMap::new(), &IndexMap::new(), base, true);
+        let mut cx = Context::new(&bindings);
+        let Some(read) = settings(node, &mut cx) else {
+            return Err(self.diagnostics(cx.problems));
+        };
+        Ok(Environment {
+            name: name.to_owned(),
+            region: read.region,
+            profile: read.profile,
+            role: read.role,
+            accounts: read.accounts.0,
+            endpoint_url: read.endpoint_url,
+            resolver: read.resolver.map(|server| server.0),
+            values: read.values.0.into_iter().map(|(name, value)| (name, anchored(&value, base))).collect(),
+            confirm: read.confirm,
+        })
+    }
+
+    fn unknown(&self, name: &str) -> Diagnostics {
+        let names = self.names();
+        let mut problem = Problem::new(Span::default(), format!("no environment is called `{name}`"))
+            .help(format!("there is: {}", names.join(", ")));
+        if let Some((first, _)) = self.environments.first() {
+            problem.span = first.span;
+            problem.label = match nearest(name, &names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "environments are declared here".to_owned(),
+            };
+        }
+        self.diagnostics(vec![problem])
+    }
+
+    fn diagnostics(&self, problems: Vec<Problem>) -> Diagnostics {
+        Diagnostics { path: self.source.path.clone(), text: self.source.text.clone(), problems }
+    }
+}
+
+/// Where runs are kept, and the environments.
+fn top_level(root: &Node, cx: &mut Context<'_>) -> Option<(Option<String>, Vec<(Key, Node)>)> {
+    let root = &later::without(root, later::PROJECT, cx);
+    let top = entries(root, cx, "a project file: a mapping with environments and store")?;
+    unknown_keys(top, &["environments", "store"], cx);
+    let store = field(top, root.span, "store", Some(None), cx)?;
+    let environments = match top.iter().find(|(key, _)| key.text == "environments") {
+        Some((_, node)) => entries(node, cx, "a mapping of environments by name")?.to_vec(),
+        None => Vec::new(),
+    };
+    Some((store, environments))
+}
+
+fn check_name(key: &Key, cx: &mut Context<'_>) {
+    super::experiment::plain_name("environment", &SpannedName { text: key.text.clone(), span: key.span }, cx);
+    if key.text == LAB {
+        cx.report(
+            Problem::new(key.span, "`lab` is the environment that is built in")
+                .label("needs another name")
+                .help("it needs no entry: `firedrill run FILE --env lab`"),
+        );
+    }
+}
+
+fn settings(node: &Node, cx: &mut Context<'_>) -> Option<Settings> {
+    let node = later::without(node, later::ENVIRONMENT, cx);
+    Settings::decode(&node, cx)
+}
+
+/// The text with the paths in its `${file:…}` made relative to the folder of the project file, since it is
+/// an experiment elsewhere that will read them.
+fn anchored(text: &str, base: &Path) -> String {
+    let mut out = String::new();
+    for piece in pieces(text).unwrap_or_default() {
+        match piece {
+            Piece::Text("${") => out.push_str("$${"),
+            Piece::Text(text) => out.push_str(text),
+            Piece::Reference(reference) => match reference.split_once(':') {
+                Some((source, path)) if source.trim() == "file" => {
+                    let path = std::path::absolute(base.join(path.trim()))
+                        .unwrap_or_else(|_| base.join(path.trim()));
+                    out.push_str(&format!("${{file:{}}}", path.display()));
+                }
+                _ => out.push_str(&format!("${{{reference}}}")),
+            },
+        }
+    }
+    out
+}

@@ -1,0 +1,420 @@
+//! An experiment as its file says it: typed, complete, and with its places.
+//!
+//! Everything here has been checked: names exist, steps can be ordered, objectives can be decided.
+//! How it is read is `draft`'s business, what may be wrong with it `lint`'s.
+
+use std::fmt;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::source::Source;
+use super::values::Variable;
+use crate::action::Action;
+use crate::aws::find::Target;
+use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
+use crate::notation::units;
+use crate::notation::yaml::{Node, Value};
+use crate::probe::Probe;
+use crate::run::event;
+use crate::{record, words};
+
+/// A drill: what is broken, what must stay true, and the targets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// Names the drill in histories and reports.
+    pub name: Spanned<String>,
+    /// One line for people.
+    pub title: Option<String>,
+    /// What is to be shown.
+    pub hypothesis: Option<String>,
+    /// Who owns the drill.
+    pub owner: Option<String>,
+    /// The controls it is evidence for.
+    pub controls: Vec<String>,
+    /// The values that it is given.
+    pub variables: IndexMap<SpannedName, Variable>,
+    /// The declared targets.
+    pub objectives: Objectives,
+    /// Whom the actions are aimed at.
+    pub targets: IndexMap<SpannedName, Target>,
+    /// What watches, in the order of the file.
+    pub probes: Vec<Watch>,
+    /// What must hold before anything is touched.
+    pub steady_state: SteadyState,
+    /// What aborts the run.
+    pub stop_when: Vec<Guardrail>,
+    /// What is done, in the order of the file.
+    pub steps: Vec<Step>,
+    /// The step that the RTO counts from, when the file names one.
+    pub measure_from: Option<Spanned<String>>,
+    /// When recovery counts as proven.
+    pub recovery: Recovery,
+}
+
+impl Experiment {
+    /// The step that the RTO counts from: the one that `measure_from` names, else the first that does
+    /// anything.
+    pub fn fault_step(&self) -> Option<&Step> {
+        match &self.measure_from {
+            Some(name) => self.steps.iter().find(|step| *step.name == **name),
+            None => self.steps.iter().find(|step| step.does.injects()),
+        }
+    }
+
+    /// What the journal keeps of the file.
+    pub fn facts(&self, source: &Source) -> event::ExperimentFacts {
+        event::ExperimentFacts {
+            name: self.name.value.clone(),
+            title: self.title.clone(),
+            hypothesis: self.hypothesis.clone(),
+            owner: self.owner.clone(),
+            controls: self.controls.clone(),
+            path: source.path.clone(),
+            text: source.text.clone(),
+            sha256: source.sha256.clone(),
+        }
+    }
+
+    /// How long to wait for recovery: ten minutes unless told otherwise, or twice the RTO when that is longer.
+    pub fn within(&self) -> Duration {
+        let rto = self.objectives.rto.as_ref().map_or(Duration::ZERO, |rto| rto.value);
+        self.recovery.within.unwrap_or_else(|| Duration::from_secs(600).max(rto.saturating_mul(2)))
+    }
+
+    /// When recovery counts as proven, as the journal keeps it.
+    pub fn recovery_facts(&self) -> event::Recovery {
+        event::Recovery {
+            confirm: self.recovery.confirm.as_secs_f64(),
+            within: self.within().as_secs_f64(),
+            observe: self.recovery.observe.as_secs_f64(),
+        }
+    }
+}
+
+record! {
+    /// The targets that the drill is held against. A probe must be able to decide each one.
+    pub struct Objectives {
+        /// Recovery time objective: from the fault until every probe it hit is good again.
+        pub rto: Option<Spanned<Duration>>,
+        /// Recovery point objective: seconds of acknowledged writes (`0s`), or how many (`{ writes: 0 }`).
+        pub rpo: Option<Spanned<Rpo>>,
+        /// Share of good answers from the fault to the end of observation.
+        pub availability: Option<Spanned<Ratio>>,
+        /// Limits on percentiles of the latency of good answers, such as `{ p99: 800ms }`.
+        pub latency: Option<Spanned<Latency>>,
+    }
+}
+
+impl Objectives {
+    /// Objectives that ask for nothing.
+    pub fn none() -> Objectives {
+        Objectives { rto: None, rpo: None, availability: None, latency: None }
+    }
+
+    /// The objectives as the journal keeps them.
+    pub fn facts(&self) -> event::Objectives {
+        let rpo = self.rpo.as_ref().map(|rpo| rpo.value);
+        let latency = self.latency.iter().flat_map(|latency| &latency.0);
+        event::Objectives {
+            rto: self.rto.as_ref().map(|rto| rto.as_secs_f64()),
+            rpo_seconds: match rpo {
+                Some(Rpo::Seconds(seconds)) => Some(seconds.as_secs_f64()),
+                _ => None,
+            },
+            rpo_writes: match rpo {
+                Some(Rpo::Writes(writes)) => Some(writes),
+                _ => None,
+            },
+            availability: self.availability.as_ref().map(|ratio| ratio.value.0),
+            latency: latency
+                .map(|(percentile, limit)| event::LatencyObjective {
+                    percentile: *percentile,
+                    limit: limit.as_secs_f64(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// How much acknowledged data may be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rpo {
+    /// This many seconds of it.
+    Seconds(Duration),
+    /// This many writes.
+    Writes(u64),
+}
+
+record! {
+    /// An RPO in writes.
+    pub struct RpoWrites {
+        /// How many acknowledged writes may be lost.
+        pub writes: u64,
+    }
+}
+
+impl Decode for Rpo {
+    fn expects() -> String {
+        "a duration such as 0s or 5s, or { writes: 0 }".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => RpoWrites::decode(node, cx).map(|rpo| Rpo::Writes(rpo.writes)),
+            Value::Scalar { .. } => Duration::decode(node, cx).map(Rpo::Seconds),
+            _ => {
+                cx.unexpected(node, &Self::expects());
+                None
+            }
+        }
+    }
+}
+
+/// A share, from 0 to 1; written `99.9%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio(pub f64);
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rounded, so that 0.999 is 99.9% and not 99.90000000000001%.
+        write!(f, "{}%", (self.0 * 1e8).round() / 1e6)
+    }
+}
+
+impl Decode for Ratio {
+    fn expects() -> String {
+        "a percentage from 0% to 100%, such as 99.9%".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        if let Value::Map(entries) = &node.value
+            && let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "slo")
+        {
+            cx.report(super::later::problem("slo", "error-budget objectives", key.span));
+            return None;
+        }
+        let text = cx.text(node, &Self::expects())?;
+        let ratio = units::ratio(&text).map(Ratio);
+        if ratio.is_none() {
+            let mut problem = cx.mismatch(node, &Self::expects());
+            if text.parse::<f64>().is_ok_and(|number| (1.0..=100.0).contains(&number)) {
+                problem = problem.help(format!("write {text}%"));
+            }
+            cx.report(problem);
+        }
+        ratio
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+/// Limits on latency percentiles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency(pub Vec<(f64, Duration)>);
+
+impl Latency {
+    const PERCENTILES: [(&'static str, f64); 5] =
+        [("p50", 50.0), ("p90", 90.0), ("p95", 95.0), ("p99", 99.0), ("p99.9", 99.9)];
+}
+
+impl Decode for Latency {
+    fn expects() -> String {
+        "a mapping of percentiles to durations, such as { p99: 800ms }".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let entries = crate::notation::decode::entries(node, cx, &Self::expects())?;
+        let mut limits = Some(Vec::new());
+        for (key, node) in entries {
+            let percentile = Self::PERCENTILES.iter().find(|(name, _)| *name == key.text);
+            if percentile.is_none() {
+                let known: Vec<&str> = Self::PERCENTILES.iter().map(|(name, _)| *name).collect();
+                cx.report(unknown("percentile", &key.text, key.span, &known));
+            }
+            let limit = Duration::decode(node, cx);
+            match (percentile, limit) {
+                (Some((_, percentile)), Some(limit)) => {
+                    limits.iter_mut().for_each(|limits| limits.push((*percentile, limit)));
+                }
+                _ => limits = None,
+            }
+        }
+        limits.map(Latency)
+    }
+}
+
+/// A probe, with what the experiment says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// Its name.
+    pub name: SpannedName,
+    /// What is asked of whom.
+    pub probe: Probe,
+    /// Spacing of the samples.
+    pub every: Duration,
+    /// Whether an outage of it is a failure of its own.
+    pub must_stay_up: bool,
+}
+
+impl Watch {
+    /// The probe as the journal keeps it.
+    pub fn facts(&self) -> event::ProbeFacts {
+        event::ProbeFacts {
+            name: self.name.text.clone(),
+            kind: self.probe.name().to_owned(),
+            summary: self.probe.summary(),
+            every: self.every.as_secs_f64(),
+            deadline: self.probe.deadline().as_secs_f64(),
+            must_stay_up: self.must_stay_up,
+            ledger: self.probe.is_ledger(),
+        }
+    }
+}
+
+record! {
+    /// What must hold before anything is touched.
+    pub struct SteadyState {
+        /// For how long it is watched.
+        pub r#for: Duration = Duration::from_secs(10),
+        /// The share of good answers that every probe must show.
+        pub availability: Ratio = Ratio(1.0),
+    }
+}
+
+impl SteadyState {
+    /// The steady state as the journal keeps it.
+    pub fn facts(&self) -> event::SteadyState {
+        event::SteadyState { watch: self.r#for.as_secs_f64(), availability: self.availability.0 }
+    }
+}
+
+record! {
+    /// When recovery counts as proven, and how long to go on looking.
+    pub struct Recovery {
+        /// Good for this long in a row.
+        pub confirm: Duration = Duration::from_secs(10),
+        /// Within this long of the fault, or the RTO is only known to be longer. Ten minutes, or twice the
+        /// RTO when that is longer.
+        pub within: Option<Duration>,
+        /// Keep measuring for at least this long after the fault.
+        pub observe: Duration = Duration::ZERO,
+    }
+}
+
+/// What aborts a run, and undoes it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Guardrail {
+    /// The run has taken this long.
+    Elapsed(Duration),
+    /// A probe has been down for this long.
+    ProbeDown {
+        /// The probe.
+        probe: Spanned<String>,
+        /// For how long.
+        down_for: Duration,
+    },
+}
+
+impl fmt::Display for Guardrail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Guardrail::Elapsed(limit) => write!(f, "elapsed: {}", units::show(*limit)),
+            Guardrail::ProbeDown { probe, down_for } => {
+                write!(f, "probe: {probe}, down_for: {}", units::show(*down_for))
+            }
+        }
+    }
+}
+
+/// A step: one thing that is done, and what belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its name: unique in the experiment.
+    pub name: Spanned<String>,
+    /// What it does.
+    pub does: Does,
+    /// What must be seen before the step counts as done.
+    pub verify: Vec<Check>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// What happens to the run when it fails.
+    pub on_failure: OnFailure,
+    /// The steps that must have finished first; every one exists, and there is no cycle.
+    pub after: Vec<String>,
+    /// Whether its author knows that it cannot be undone.
+    pub irreversible: bool,
+    /// The program that undoes it, in place of what the action itself knows.
+    pub undo: Option<Program>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Does {
+    /// Calls AWS.
+    Action(Action),
+    /// Runs a program.
+    Run(Program),
+    /// Waits.
+    Wait(Duration),
+}
+
+impl Does {
+    /// The action's name, `run` or `wait`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Does::Action(action) => action.name(),
+            Does::Run(_) => "run",
+            Does::Wait(_) => "wait",
+        }
+    }
+
+    /// Whether it can be the fault: whether it does anything at all.
+    pub fn injects(&self) -> bool {
+        !matches!(self, Does::Wait(_))
+    }
+}
+
+/// A program and its arguments: no shell in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The program, then its arguments. Not empty.
+    pub argv: Vec<String>,
+    /// Environment variables added to those of this process.
+    pub env: IndexMap<String, String>,
+}
+
+/// Something that must be seen before a step counts as done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What is asked of whom.
+    pub probe: Probe,
+    /// How long it may take until the answer is good.
+    pub within: Duration,
+}
+
+words! {
+    /// What happens to the run when a step fails.
+    pub enum OnFailure {
+        /// The run stops there and is undone.
+        "stop" => Stop,
+        /// The run goes on.
+        "continue" => Continue,
+    }
+}
+
+/// Reports a name that is not made of letters, digits, `-`, `_` and `.`.
+pub(super) fn plain_name(what: &str, name: &SpannedName, cx: &mut Context<'_>) {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.text.is_empty() || name.text.chars().count() > 64 || !name.text.chars().all(fits) {
+        cx.report(
+            Problem::new(
+                name.span,
+                format!("`{}` cannot be a {what}'s name", crate::notation::decode::clip(&name.text)),
+            )
+            .label("up to 64 letters, digits, `-`, `_` and `.`"),
+        );
+    }
+}

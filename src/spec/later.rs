@@ -1,0 +1,50 @@
+//! Words of the language that this version does not read yet: named, so that nobody hunts for a typo.
+
+use crate::notation::decode::{Context, Problem};
+use crate::notation::yaml::{Key, Node, Span, Value};
+
+/// A word and what it would do.
+pub(super) type Later = (&'static str, &'static str);
+
+/// Keys of an experiment.
+pub(super) const EXPERIMENT: &[Later] = &[("alarms", "CloudWatch alarms"), ("schedule", "schedules")];
+/// Keys of `objectives`.
+pub(super) const OBJECTIVES: &[Later] = &[("detection", "detection objectives")];
+/// Keys of a step.
+pub(super) const STEP: &[Later] = &[
+    ("manual", "manual steps"),
+    ("approve", "approvals"),
+    ("wait_until", "waits for a condition"),
+    ("runbook", "runbooks inside an experiment"),
+];
+/// Keys of a guardrail.
+pub(super) const GUARDRAIL: &[Later] = &[("alarm", "CloudWatch alarms")];
+/// Keys beside a target's kind.
+pub(super) const TARGET: &[Later] =
+    &[("region", "targets in another region"), ("role", "targets in another account")];
+/// Keys of an environment.
+pub(super) const ENVIRONMENT: &[Later] = &[("windows", "time windows"), ("limits", "limits")];
+/// Keys of `firedrill.yaml`.
+pub(super) const PROJECT: &[Later] = &[("channels", "notifications")];
+/// Kinds of file.
+pub(super) const KINDS: &[Later] = &[("Runbook", "runbooks"), ("GameDay", "game days")];
+
+/// The problem of a word that is not read yet.
+pub(super) fn problem(word: &str, what: &str, span: Span) -> Problem {
+    Problem::new(span, format!("`{word}`: {what} are not supported by this version of firedrill"))
+        .label("not supported yet")
+        .help("remove it for now")
+}
+
+/// Reports the keys of a mapping that are not read yet, and gives the mapping without them.
+pub(super) fn without(node: &Node, later: &[Later], cx: &mut Context<'_>) -> Node {
+    let Value::Map(entries) = &node.value else { return node.clone() };
+    let mut kept: Vec<(Key, Node)> = Vec::new();
+    for (key, value) in entries {
+        match later.iter().find(|(word, _)| *word == key.text) {
+            Some((word, what)) => cx.report(problem(word, what, key.span)),
+            None => kept.push((key.clone(), value.clone())),
+        }
+    }
+    Node { span: node.span, value: Value::Map(kept) }
+}

@@ -1,0 +1,112 @@
+//! The rules that look across a file: names, order, what an objective needs.
+//!
+//! They work on a draft, so that a slip in one place does not hide what is wrong in another, and
+//! they say nothing about parts that could not be read.
+
+use std::collections::HashSet;
+
+use super::draft::Draft;
+use super::values::{Bindings, variables_in};
+use crate::notation::decode::{Problem, clip, nearest};
+use crate::notation::yaml::{Node, Span, Value};
+use crate::redact::passwords;
+
+mod measures;
+mod order;
+mod steps;
+
+/// The rules about a draft.
+pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    steps::targets(draft, &mut problems);
+    steps::each(draft, &mut problems);
+    order::order(draft, &mut problems);
+    measures::objectives(draft, &mut problems);
+    measures::probes(draft, &mut problems);
+    measures::guardrails(draft, &mut problems);
+    measures::times(draft, &mut problems);
+    problems
+}
+
+/// The rules about variables: those in use have values, and passwords are not written down.
+pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: bool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let used = used_variables(root);
+    for name in draft.variables.keys().filter(|name| complete && used.contains(&name.text)) {
+        if !bindings.has_value(&name.text) {
+            let problem = Problem::new(name.span, format!("the variable `{}` has no value", name.text))
+                .label("no value is given, and it has no default")
+                .help(format!(
+                    "give it under `values:` of the environment in firedrill.yaml, or with --var {}=VALUE",
+                    name.text
+                ));
+            problems.push(problem);
+        }
+    }
+    visit(root, &mut |text, span| {
+        if passwords(text).iter().any(|password| !password.contains("${")) {
+            problems.push(
+                Problem::new(span, "a password is written in the file")
+                    .label("whoever reads the file or a report of the run reads it too")
+                    .help("declare a variable with `secret: true`, and give its value in the environment")
+                    .warning(),
+            );
+        }
+    });
+    problems
+}
+
+/// What is declared and never used.
+pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut idle = |what: &str, name: &str, span: Span| {
+        problems.push(
+            Problem::new(span, format!("the {what} `{name}` is never used"))
+                .label("declared here")
+                .help("remove it, or use it")
+                .warning(),
+        );
+    };
+    let used = used_variables(root);
+    for name in draft.variables.keys().filter(|name| !used.contains(&name.text)) {
+        idle("variable", &name.text, name.span);
+    }
+    let aimed: HashSet<&str> =
+        draft.steps.iter().filter_map(steps::aim).map(|name| name.value.as_str()).collect();
+    for target in draft.targets.iter().filter(|target| !aimed.contains(target.name.text.as_str())) {
+        idle("target", &target.name.text, target.name.span);
+    }
+    problems
+}
+
+fn used_variables(root: &Node) -> HashSet<String> {
+    let mut used = HashSet::new();
+    visit(root, &mut |text, _| used.extend(variables_in(text).into_iter().map(str::to_owned)));
+    used
+}
+
+/// Calls `see` with every scalar of the tree.
+fn visit(node: &Node, see: &mut dyn FnMut(&str, Span)) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar { text, .. } => see(text, node.span),
+        Value::List(items) => items.iter().for_each(|item| visit(item, see)),
+        Value::Map(entries) => entries.iter().for_each(|(_, value)| visit(value, see)),
+    }
+}
+
+/// The problem of a name that nothing has, with the nearest one that something has.
+fn no_such(what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let problem = Problem::new(span, format!("no {what} is called `{}`", clip(name)));
+    let near = nearest(name, &names).and_then(|near| known.iter().find(|(name, _)| *name == near));
+    match near {
+        Some((near, place)) => {
+            problem.label(format!("did you mean `{near}`?")).related(*place, format!("this {what}"))
+        }
+        None if known.is_empty() => problem.label(format!("this file declares no {what}")),
+        None => problem
+            .label(format!("not a {what} of this file"))
+            .help(format!("there is: {}", names.join(", "))),
+    }
+}
