@@ -1,7 +1,45 @@
 //! A run on disk: the journal and the samples, which are the only truth.
+//!
+//! `journal.jsonl` is one JSON object a line, each with `prev` (the line before's `sha256`) first
+//! and its own `sha256` last:
+//!
+//! ```text
+//! {"prev":"000…0","header":{…},"sha256":"1f3…"}
+//! {"prev":"1f3…","event":{…},"sha256":"a07…"}
+//! ```
+//!
+//! `sha256` is taken over the line's own bytes up to the comma before it, and these hold `prev`: so
+//! the last line's hash, the *head* of the chain, stands for every byte above it, and
+//! `sha256sum` is enough to check a run by hand. Each append is synced before it returns. A last
+//! line without a newline was being written when the process died, and is left out; anything else
+//! that does not add up is an error, never skipped.
+//!
+//! `samples.bin` is described in `journal/samples.rs`. This module knows nothing of what the
+//! events mean.
+
+mod chain;
+mod reader;
+mod samples;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 use crate::run::event::{Event, Header};
 use crate::sample::Sample;
+
+pub use reader::{JournalError, read};
+pub use samples::{SampleWriter, Seal};
+pub use writer::Writer;
+
+/// The file of events in a run's folder.
+pub const JOURNAL_FILE: &str = "journal.jsonl";
+/// The file of samples in a run's folder.
+pub const SAMPLES_FILE: &str = "samples.bin";
+/// The format that this version writes and reads: [`Header::schema`].
+pub const SCHEMA: &str = "firedrill/journal/v1";
 
 /// A run as it was recorded: all that measuring, judging and reporting may look at.
 #[derive(Clone, Debug)]
@@ -14,6 +52,6 @@ pub struct Record {
     pub samples: Vec<Sample>,
     /// SHA-256 that the journal's last line carries: the head of its hash chain.
     pub chain_head: String,
-    /// Whether the journal was cut short (the run's process died) or a line was damaged.
+    /// Whether the journal was cut short: it has no end, or a last line or sample was torn.
     pub cut: bool,
 }
