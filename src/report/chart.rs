@@ -95,7 +95,7 @@ pub(crate) fn draw(
     let origin = Origin::of(report, record);
     let scale = Scale { from: window.lo, to: window.hi.unwrap_or(window.lo) };
     let top = marks::height(report, record, scale);
-    let tall = if report.probes.len() > 6 { 58.0 } else { 84.0 };
+    let tall = if report.probes.len() > 6 { 64.0 } else { 96.0 };
     let bottom = top + tall * report.probes.len() as f64;
     let height = bottom + axis::HEIGHT;
     let view = format!("0 0 {} {}", px(WIDTH), px(height));

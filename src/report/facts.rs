@@ -205,8 +205,7 @@ pub(crate) fn began(outage: &Outage, origin: Origin) -> String {
             let before = Interval { lo: -at.hi.unwrap_or(0.0), hi: Some(-at.lo) };
             format!("{} before the fault", words::span(before))
         }
-        // The last good answer may be older than the call; the fault cannot have begun before it.
-        true => format!("{} after the fault", words::span(Interval { lo: at.lo.max(0.0), hi: at.hi })),
+        true => format!("{} after the fault", words::span(at)),
         false => format!("{} into the run", words::span(at)),
     }
 }
@@ -222,7 +221,8 @@ pub(crate) fn depth(outage: &Outage) -> String {
     if outage.bad_ratio >= 1.0 {
         "full".to_owned()
     } else {
-        format!("partial, {} failed", words::percent(outage.bad_ratio))
+        // A mean over the outage: whole per cents are as fine as it means anything.
+        format!("partial, {:.0} % failed", (outage.bad_ratio * 100.0).clamp(1.0, 99.0))
     }
 }
 

@@ -128,16 +128,15 @@ impl Lines {
             self.paragraph("None was seen by any probe.", BODY);
             return;
         }
-        let mut table = Table::bare();
+        let began = format!("Began, {}", origin.label());
+        let mut table = Table::new(&["Probe", "Lasted", &began, "Depth", "Errors"]);
         for (probe, outage) in all.iter().take(12) {
             table.row(vec![
                 clean(&probe.name).into(),
-                format!("down {}", facts::lasted(outage)).into(),
-                format!("from {}", facts::began(outage, origin)).into(),
-                Cell::new(
-                    format!("{}: {}", facts::depth(outage), facts::causes(&outage.errors)),
-                    Tone::Quiet,
-                ),
+                facts::lasted(outage).into(),
+                words::span(origin.relative(outage.begin)).into(),
+                facts::depth(outage).into(),
+                Cell::new(facts::causes(&outage.errors), Tone::Quiet),
             ]);
         }
         self.lines.extend(table.lines(self.style, BODY));

@@ -127,7 +127,8 @@ fn bounds(interval: Interval, finest: usize) -> String {
         None => format!("≥ {}", without_zeros(&floored(interval.lo, finest.min(2)))),
         Some(hi) if hi <= interval.lo => trimmed(interval.lo, finest),
         Some(hi) => {
-            let wide = (-(hi - interval.lo).log10()).ceil() + 1.0;
+            // At least five steps of the last digit between the bounds: the width shows.
+            let wide = (-((hi - interval.lo) / 5.0).log10()).ceil();
             let digits = (wide.max(0.0) as usize).min(finest);
             let lo = floored(interval.lo, digits);
             let hi = ceiled(hi, digits);
@@ -192,9 +193,9 @@ mod tests {
         assert_eq!(span(Interval::new(41.81, 42.0)), "41.81–42.00 s");
         assert_eq!(span(Interval::new(0.0, 0.2)), "0–0.20 s");
         assert_eq!(span(Interval::new(0.0, 0.0)), "0 s");
-        assert_eq!(span(Interval::new(0.0521, 0.0608)), "52.1–60.8 ms");
-        assert_eq!(span(Interval::new(726.0, 738.0)), "12.1–12.3 min");
-        assert_eq!(span(Interval::new(-0.12, -0.04)), "−0.120–−0.040 s");
+        assert_eq!(span(Interval::new(0.0521, 0.0608)), "52–61 ms");
+        assert_eq!(span(Interval::new(726.0, 738.0)), "12.10–12.30 min");
+        assert_eq!(span(Interval::new(-0.12, -0.04)), "−0.12–−0.04 s");
         assert_eq!(span(Interval::at_least(600.0)), "≥ 600 s");
         assert_eq!(span(Interval::at_least(900.0)), "≥ 15 min");
     }

@@ -37,7 +37,7 @@ pub(super) fn draw(probe: &ProbeReport, samples: &[&Sample], scale: Scale, place
             @for outage in shown(&probe.outages, scale) { (shade(outage, scale, place)) }
             (strip(&groups, scale, base, id))
             (latency(&groups, scale, Place { top: base + 8.0, height: place.top + place.height - base - 14.0 }))
-            @for outage in shown(&probe.outages, scale) { (caption(outage, scale, base + 18.0)) }
+            @for outage in shown(&probe.outages, scale) { (caption(outage, scale, (base + place.top + place.height) / 2.0 + 5.0)) }
         }
     }
 }

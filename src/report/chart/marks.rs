@@ -117,7 +117,7 @@ fn steps(report: &Report, scale: Scale) -> Markup {
             @let name = cut(&clean(&step.name), LONGEST);
             @let turned = from + name.chars().count() as f64 * LETTER > WIDTH - RIGHT;
             rect class="step" x=(px(from)) y=(px(y + 15.0)) width=(px(width)) height="3" {}
-            text class="tick strong" y=(px(y + 11.0)) x=(px(if turned { from + width } else { from }))
+            text class="tick strong" y=(px(y + 11.0)) x=(px(if turned { from + width } else { from + 4.0 }))
                 text-anchor=(if turned { "end" } else { "start" }) {
                 title { (clean(&step.name)) ": " (clean(&step.outcome)) }
                 (name)

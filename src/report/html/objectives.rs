@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{chip, number, said, table, text, value, verdict_class};
+use super::parts::{chip, number, said, split, table, text, value, verdict_class};
 use crate::report::facts;
 use crate::report::{Objective, Report};
 
@@ -23,13 +23,20 @@ pub(super) fn section(report: &Report) -> Markup {
         .objectives
         .iter()
         .map(|objective| {
+            let observed = facts::observed(objective, report);
+            let (figure, remark) = split(&observed);
             vec![
-                html! { strong { (facts::objective(&objective.name)) } },
-                html! { (said(&objective.observer)) @if objective.decisive && many(report, objective) { span.tag { "worst" } } },
+                html! { strong.v { (facts::objective(&objective.name)) } },
+                html! {
+                    span {
+                        (said(&objective.observer))
+                        @if objective.decisive && many(report, objective) { " " span.tag { "worst" } }
+                    }
+                },
                 value(&facts::target(objective)),
-                html! { strong { (value(&facts::observed(objective, report))) } },
+                html! { div { strong.v { (figure) } @if let Some(remark) = remark { span.why { (remark) } } } },
                 bar(objective),
-                html! { (chip(objective.verdict)) span.why { (said(&objective.because)) } },
+                html! { div { (chip(objective.verdict)) span.why { (said(&objective.because)) } } },
             ]
         })
         .collect();

@@ -91,3 +91,11 @@ pub(super) fn facts_list(pairs: &[(&str, Markup)]) -> Markup {
         dl.facts { @for (name, value) in pairs { div { dt { (name) } dd { (value) } } } }
     }
 }
+
+/// An observed value and the remark in brackets after it.
+pub(super) fn split(observed: &str) -> (&str, Option<&str>) {
+    match observed.split_once(" (") {
+        Some((figure, remark)) => (figure, Some(remark.trim_end_matches(')'))),
+        None => (observed, None),
+    }
+}

@@ -105,7 +105,7 @@ fn samples(report: &Report) -> Markup {
         .map(|probe| {
             let resolution = (probe.resolution * 1e3).ceil() / 1e3;
             vec![
-                html! { strong { (said(&probe.name)) } span.why { (said(&probe.summary)) } },
+                html! { div { strong { (said(&probe.name)) } span.why { (said(&probe.summary)) } } },
                 value(&words::duration(probe.every)),
                 value(&words::count(probe.scheduled)),
                 value(&words::count(probe.ok)),

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{chip, outcome_class, sign, verdict_class};
+use super::parts::{chip, outcome_class, sign, split, verdict_class};
 use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
 use crate::report::{Objective, Report, words};
@@ -42,16 +42,13 @@ fn tiles(report: &Report) -> Markup {
 
 fn tile(objective: &Objective, report: &Report) -> Markup {
     let observed = facts::observed(objective, report);
-    let (figure, remark) = match observed.split_once(" (") {
-        Some((figure, remark)) => (figure, Some(remark.trim_end_matches(')'))),
-        None => (observed.as_str(), None),
-    };
+    let (figure, remark) = split(&observed);
     html! {
         div class={ "tile " (verdict_class(objective.verdict)) } {
             p.name { (facts::objective(&objective.name)) (chip(objective.verdict)) }
             p.figure { (clean(figure)) }
-            @if let Some(remark) = remark { p.remark { (clean(remark)) } }
             p.remark { "target " (facts::target(objective)) span.by { (clean(&objective.observer)) } }
+            @if let Some(remark) = remark { p.remark { (clean(remark)) } }
         }
     }
 }
