@@ -17,6 +17,8 @@ use crate::sample::{Cause, Class};
 mod connect;
 mod deadline;
 pub mod dns;
+#[cfg(test)]
+mod fixture;
 pub mod http;
 pub mod http_ledger;
 mod ledger;

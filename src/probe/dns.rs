@@ -78,3 +78,6 @@ impl Decode for Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -225,3 +225,6 @@ impl Decode for Statuses {
         read.into_iter().collect::<Option<Vec<_>>>().map(Statuses)
     }
 }
+
+#[cfg(test)]
+mod tests;

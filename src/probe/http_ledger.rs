@@ -172,3 +172,6 @@ impl Ask for HttpLedgerAsk {
         Some(read_until_stable(clock, &self.attempts, || self.read()).await)
     }
 }
+
+#[cfg(test)]
+mod tests;

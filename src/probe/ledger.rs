@@ -121,7 +121,7 @@ mod tests {
         assert_eq!((reading.present, reading.unexpected), (vec![(0, 0)], 3));
     }
 
-    #[tokio::test(start_paused = false)]
+    #[tokio::test]
     async fn a_read_counts_when_the_next_one_agrees() {
         let attempts = Attempts::default();
         attempts.note(2);

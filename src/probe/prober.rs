@@ -119,3 +119,6 @@ fn stall_threshold(lanes: &[Lane]) -> Duration {
     let smallest = lanes.iter().map(|lane| lane.every / 2).min().unwrap_or_default();
     smallest.max(Duration::from_millis(50))
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,3 +86,6 @@ impl Address {
         Some(Address { host, port })
     }
 }
+
+#[cfg(test)]
+mod tests;
