@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::aws::find::{self, FindError, Found};
+use crate::aws::find::{self, Found};
 use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
-use crate::probe::resolve::Resolver;
-use crate::probe::{Ask, Lane, Opening};
+use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::run::event::{PlannedStep, Precondition};
 use crate::run::program::Program;
 use crate::spec::Loaded;
@@ -108,7 +107,7 @@ pub enum PlanError {
         /// Its name.
         target: String,
         /// Why.
-        source: FindError,
+        source: Fault,
     },
     /// A precondition could not be looked at.
     #[error("step `{step}`: {source}")]
@@ -231,12 +230,12 @@ async fn plan_action(
         .map_err(|source| PlanError::Target { target: name.clone(), source })?;
     let act = action.act();
     fact.summary = act.summary(&found);
-    fact.targets = found.resources.iter().map(|resource| resource.id.clone()).collect();
+    fact.targets = found.ids();
     fact.irreversible = action.irreversible();
     fact.permissions = act.permissions().iter().map(|name| (*name).to_owned()).collect();
     fact.preconditions = act.check(aws, &found).await.map_err(failed)?;
     // Read now so that the plan can say how it would be undone; read again when the step acts.
-    fact.undo = act.prepare(aws, &found).await.map_err(failed)?.map(|undo| undo.summary());
+    fact.undo = act.prepare(aws, &found).await.map_err(failed)?.undo.map(|undo| undo.summary());
     Ok(PlannedAction { action: action.clone(), found })
 }
 

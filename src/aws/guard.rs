@@ -28,8 +28,9 @@ use crate::run::event::CallOutcome;
 
 /// Who is told of every mutating call, before it is sent and after it came back.
 pub trait Witness: Send + Sync {
-    /// The call is about to be sent; it is sent when this returns.
-    fn sent(&self, step: &str, operation: &str, resource: &str);
+    /// The call is about to be sent; it is sent when this returns `Ok`, and not at all otherwise: a
+    /// call that nobody can write down must not be made.
+    fn sent(&self, step: &str, operation: &str, resource: &str) -> Result<(), String>;
     /// The call came back.
     fn returned(
         &self,
@@ -47,7 +48,9 @@ pub trait Witness: Send + Sync {
 pub struct Silent;
 
 impl Witness for Silent {
-    fn sent(&self, _step: &str, _operation: &str, _resource: &str) {}
+    fn sent(&self, _step: &str, _operation: &str, _resource: &str) -> Result<(), String> {
+        Ok(())
+    }
     fn returned(
         &self,
         _step: &str,
@@ -82,7 +85,10 @@ impl Aws {
         let mut sends = 0;
         loop {
             sends += 1;
-            self.witness.sent(step, operation, resource);
+            self.witness.sent(step, operation, resource).map_err(|why| {
+                let help = "see to the disk that holds the runs, then start again";
+                Fault::new(FaultKind::Guarded, operation, resource, format!("not sent: {why}"), help)
+            })?;
             let fault = match call(self.writers.clone()).await {
                 Ok(answer) => {
                     self.witness.returned(step, operation, resource, CallOutcome::Accepted, None);

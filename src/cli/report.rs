@@ -8,7 +8,7 @@ use clap::Args;
 use super::run::STORE;
 use super::{Exit, Failure};
 use crate::journal;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Style};
 
 /// Arguments of `report`.
 #[derive(Args, Debug)]
@@ -34,10 +34,9 @@ pub fn run(args: &ReportArgs, colour: bool) -> Result<Exit, Failure> {
         Failure::usage(error.to_string()).help("the journal is the only truth: a report needs it whole up to its cut")
     })?;
     let report = report::build::build(&record);
-    let rendered = match args.format {
-        Format::Text => report::text::render(&report, colour && args.output.is_none()),
-        format => report::render(&report, &record, format),
-    };
+    let style = Style { colour: colour && args.output.is_none(), ..Style::PLAIN };
+    let rendered = report::render(&report, &record, args.format, style)
+        .map_err(|error| Failure::not_started(error.to_string()))?;
     match &args.output {
         Some(path) => std::fs::write(path, rendered)
             .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))?,

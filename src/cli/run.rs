@@ -12,11 +12,12 @@ use super::{Exit, Failure, Where};
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
-use crate::report::{self, Format, Outcome, Report};
+use crate::report::{self, Format, Outcome, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
 use crate::spec::Loaded;
 use crate::spec::environment::LAB;
+use crate::spec::experiment::Does;
 use crate::{journal, spec};
 
 /// The default folder of stored runs.
@@ -83,7 +84,7 @@ pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
         }
     }
     if files.len() > 1 {
-        eprintln!("{}", report::text::summary_table(&reports, colour));
+        eprintln!("{}", report::text::summary_table(&reports, style(colour)));
     }
     Ok(exit)
 }
@@ -179,7 +180,7 @@ impl Drill<'_> {
             lanes: plan.lanes,
             aws: scene.aws,
             desk: scene.desk,
-            redactor: loaded.redactor.clone(),
+            redactor: Arc::new(loaded.redactor.clone()),
             dir: dir.clone(),
             clock: scene.clock,
         };
@@ -197,12 +198,15 @@ impl Drill<'_> {
     fn report(&self, dir: &Path) -> Result<(Report, Exit), Failure> {
         let record = journal::read(dir).map_err(|error| Failure::not_started(error.to_string()))?;
         let report = report::build::build(&record);
+        let mut kept = Vec::new();
         for format in [Format::Json, Format::Html] {
-            let rendered = report::render(&report, &record, format);
-            write(&dir.join(format!("report.{}", format.extension())), rendered.as_bytes())?;
+            let rendered = report::render(&report, &record, format, Style::PLAIN)
+                .map_err(|error| Failure::not_started(error.to_string()))?;
+            let path = dir.join(format.file_name());
+            write(&path, rendered.as_bytes())?;
+            kept.push(path.display().to_string());
         }
-        eprint!("\n{}", report::text::render(&report, self.colour));
-        eprintln!("  report  {}\n", dir.join("report.html").display());
+        eprint!("\n{}\n", report::text::render(&report, &record, style(self.colour), &kept));
         if self.args.output == Output::Json {
             let line = serde_json::to_string(&report).unwrap_or_default();
             // A reader that has gone away does not change what the drill came to.
@@ -211,6 +215,10 @@ impl Drill<'_> {
         let exit = exit_of(&report);
         Ok((report, exit))
     }
+}
+
+fn style(colour: bool) -> Style {
+    Style { colour, ..Style::PLAIN }
 }
 
 /// The exit code of one report.
@@ -234,7 +242,7 @@ pub async fn connect(
     dry_run: bool,
     desk: Arc<Desk>,
 ) -> Result<Option<Arc<Aws>>, Failure> {
-    if !loaded.experiment.uses_aws() {
+    if !loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_))) {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {

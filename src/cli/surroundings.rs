@@ -1,13 +1,14 @@
 //! Where a drill runs, made ready: a named environment, the embedded lab, or none at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::{Failure, LabTiming, Where};
 use crate::aws::{self, Aws};
 use crate::lab::{self, Lab};
-use crate::probe::resolve::Resolver;
+use crate::probe::Resolver;
 use crate::redact;
 use crate::run::event::EnvironmentFacts;
 use crate::spec::environment::{Confirmation, Environment, LAB, Project};
@@ -59,15 +60,20 @@ impl Surroundings {
             return Err(Failure::usage(format!("environment `{}` says no region", environment.name))
                 .help("add `region: eu-west-1` (or yours) to it in firedrill.yaml"));
         };
-        let mut settings = aws::Settings::new(region);
-        settings.profile = environment.profile.clone();
-        settings.role = environment.role.clone();
-        settings.endpoint_url = environment.endpoint_url.clone();
-        settings.accounts = environment.accounts.clone();
-        settings.credentials = self.lab.as_ref().map(|_| ("test".to_owned(), "test".to_owned()));
-        settings.lab = self.lab.is_some();
-        settings.dry_run = dry_run;
-        Ok(settings)
+        let standard = aws::Settings::default();
+        Ok(aws::Settings {
+            region,
+            profile: environment.profile.clone(),
+            role: environment.role.clone(),
+            endpoint_url: environment.endpoint_url.clone(),
+            accounts: environment.accounts.clone(),
+            credentials: self.lab.as_ref().map(|_| ("test".to_owned(), "test".to_owned())),
+            lab: self.lab.is_some(),
+            dry_run,
+            // The lab's time is scaled down: what AWS does in a minute it does in a second.
+            poll: if self.lab.is_some() { Duration::from_millis(100) } else { standard.poll },
+            ..standard
+        })
     }
 
     /// Where it runs, for the journal.

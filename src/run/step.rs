@@ -10,9 +10,8 @@ use super::event::{CallOutcome, EventKind, StepOutcome};
 use super::program::{Ended, stopped};
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
-use crate::action::Act;
-use crate::aws::Aws;
-use crate::clock::Moment;
+use crate::action::{Act, Effect, Watch};
+use crate::aws::{Aws, Fault};
 use crate::plan::{Doing, Planned};
 use crate::run::program::Program;
 use crate::probe::Ask;
@@ -109,51 +108,31 @@ impl Stage {
         };
         let act: &dyn Act = planned.action.act();
         let found = &planned.found;
-        let undoing = match (&step.undo, act.prepare(&aws, found).await) {
-            (_, Err(fault)) => return failed(format!("its undo could not be prepared: {fault}")),
-            (Some(program), Ok(_)) => Some(Undoing::Program(program.clone())),
-            (None, Ok(undo)) => undo.map(Undoing::Action),
+        let prepared = match act.prepare(&aws, found).await {
+            Ok(prepared) => prepared,
+            Err(fault) => return failed(format!("its prior state could not be read: {fault}")),
         };
-        if let Some(undoing) = undoing
+        let own = step.undo.clone().map(Undoing::Program);
+        if let Some(undoing) = own.or(prepared.undo.map(Undoing::Action))
             && let Err(why) = self.prepare_undo(step, undoing)
         {
             return failed(why);
         }
-        let before = match act.before(&aws, found).await {
-            Ok(before) => before,
+        let watch =
+            Watch { clock: *self.recorder.clock(), since: self.recorder.clock().now(), within: step.timeout };
+        let before = &prepared.before;
+        let applied = match act.apply(&aws, &step.name, found, before).await {
+            Ok(applied) => applied,
+            Err(fault) if fault.kind.outcome() == CallOutcome::Unclear => {
+                return (StepOutcome::Indeterminate, Some(fault.to_string()));
+            }
             Err(fault) => return failed(fault.to_string()),
         };
-        if let Err(fault) = act.apply(&aws, &step.name, found).await {
-            let outcome = if fault.unclear() { StepOutcome::Indeterminate } else { StepOutcome::Failed };
-            return (outcome, Some(fault.to_string()));
+        if let Some(ended) = self.await_effect(step, act.effect(&aws, found, before, &applied, watch)).await {
+            return ended;
         }
-        let sent = self.recorder.clock().now();
         let timeout = step.timeout;
-        let effect = within(timeout, &mut self.stop, act.effect(&aws, found, &before)).await;
-        match effect {
-            Waited::Done(Ok(effect)) => {
-                let seen = EventKind::EffectSeen {
-                    step: step.name.clone(),
-                    after_ns: self.moment(effect.last_without, sent),
-                    evidence: effect.evidence,
-                };
-                if let Err(error) = self.recorder.record(seen) {
-                    return failed(format!("the journal cannot be written: {error}"));
-                }
-            }
-            Waited::Done(Err(fault)) => self.note(format!("step `{}`: {fault}", step.name)),
-            Waited::Overdue => {
-                let text = format!(
-                    "step `{}` was accepted, but nothing showed it to take hold within {}",
-                    step.name,
-                    crate::notation::units::show(timeout)
-                );
-                self.note(text);
-                return (StepOutcome::Done, Some("accepted; not seen to take hold".to_owned()));
-            }
-            Waited::Stopped => return (StepOutcome::Indeterminate, Some("the run was stopped".to_owned())),
-        }
-        match within(timeout, &mut self.stop, act.ready(&aws, found)).await {
+        match within(timeout, &mut self.stop, act.ready(&aws, found, before, &applied, timeout)).await {
             Waited::Done(Ok(())) => (StepOutcome::Done, None),
             Waited::Done(Err(fault)) => failed(fault.to_string()),
             Waited::Overdue => {
@@ -163,9 +142,34 @@ impl Stage {
         }
     }
 
-    /// The run's instant of a boot-time reading; `fallback` when none was taken.
-    fn moment(&self, boottime: Option<u64>, fallback: Moment) -> Moment {
-        boottime.map_or(fallback, |ns| self.recorder.clock().moment(ns))
+    /// Waits for the resource's own evidence. `None`: go on, also when there was none (then a probe
+    /// or a verification may still show it, or the verdict says that nothing did).
+    async fn await_effect(
+        &mut self,
+        step: &Planned,
+        effect: impl Future<Output = Result<Effect, Fault>>,
+    ) -> Option<Ending> {
+        match within(step.timeout, &mut self.stop, effect).await {
+            Waited::Done(Ok(effect)) => {
+                let seen = EventKind::EffectSeen {
+                    step: step.name.clone(),
+                    after_ns: effect.after,
+                    evidence: effect.evidence,
+                };
+                let recorded = self.recorder.record(seen);
+                recorded.err().map(|error| failed(format!("the journal cannot be written: {error}")))
+            }
+            Waited::Done(Err(fault)) => {
+                self.note(format!("step `{}` was accepted, but not seen to take hold: {fault}", step.name));
+                Some((StepOutcome::Done, Some("accepted; not seen to take hold".to_owned())))
+            }
+            Waited::Overdue => {
+                let after = crate::notation::units::show(step.timeout);
+                self.note(format!("step `{}` was accepted, but nothing showed it within {after}", step.name));
+                Some((StepOutcome::Done, Some("accepted; not seen to take hold".to_owned())))
+            }
+            Waited::Stopped => Some((StepOutcome::Indeterminate, Some("the run was stopped".to_owned()))),
+        }
     }
 
     fn prepare_undo(&self, step: &Planned, undoing: Undoing) -> Result<(), String> {
