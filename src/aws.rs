@@ -1,4 +1,281 @@
-//! AWS: one client per service from one configuration.
+//! AWS: one client per service from one configuration, and the guard in front of them.
+//!
+//! The clients that [`Aws`] gives out can only look: an interceptor stops every operation that is
+//! not a reading one before it leaves the machine. A mutating call goes through
+//! [`guard`](Aws::mutate), which asks the account allow-list first and announces the call to a
+//! [`Witness`]. Nothing here knows of experiments, probes or reports.
 
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+mod draw;
+pub(crate) mod ec2;
+pub(crate) mod ecs;
+pub mod fault;
 pub mod find;
+mod guard;
+pub(crate) mod rds;
+pub(crate) mod route53;
 pub mod target;
+mod wait;
+
+pub use fault::{Fault, FaultKind};
+pub use guard::{Silent, Witness};
+pub(crate) use wait::{Look, Wait};
+
+/// How to reach AWS, and what may be changed there.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region; nothing outside of it is touched.
+    pub region: String,
+    /// A profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// The ARN of a role to assume.
+    pub role: Option<String>,
+    /// A non-standard endpoint for every service.
+    pub endpoint_url: Option<String>,
+    /// The account ids in which something may be changed.
+    pub accounts: Vec<String>,
+    /// Fixed access key and secret, for the lab and simulators.
+    pub credentials: Option<(String, String)>,
+    /// Whether the endpoint is the lab, which needs no allow-list. Believed on loopback only.
+    pub lab: bool,
+    /// Whether nothing may be changed at all.
+    pub dry_run: bool,
+    /// How long one attempt of a call may take. A reading call is attempted a few times.
+    pub call_timeout: Duration,
+    /// How often a resource's state is looked at while waiting for it.
+    pub poll: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            region: "us-east-1".to_owned(),
+            profile: None,
+            role: None,
+            endpoint_url: None,
+            accounts: Vec::new(),
+            credentials: None,
+            lab: false,
+            dry_run: false,
+            call_timeout: Duration::from_secs(10),
+            poll: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether the endpoint is the lab: said so, and on this machine.
+    fn in_lab(&self) -> bool {
+        self.lab && self.endpoint_url.as_deref().is_some_and(on_loopback)
+    }
+}
+
+fn on_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return false;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Who the credentials belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account id.
+    pub account: String,
+    /// The ARN of the user or assumed role.
+    pub arn: String,
+}
+
+/// One client per service.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) rds: aws_sdk_rds::Client,
+    pub(crate) ecs: aws_sdk_ecs::Client,
+    pub(crate) route53: aws_sdk_route53::Client,
+}
+
+/// A connection to AWS in one region with one identity.
+pub struct Aws {
+    settings: Settings,
+    witness: Arc<dyn Witness>,
+    readers: Clients,
+    writers: Clients,
+    sts: aws_sdk_sts::Client,
+    identity: OnceLock<Identity>,
+}
+
+impl Aws {
+    /// Prepares the clients. Sends nothing yet, except what the profile or role needs.
+    pub async fn connect(settings: Settings, witness: Arc<dyn Witness>) -> Result<Aws, Fault> {
+        let config = configuration(&settings).await?;
+        let readers = clients(&config, &RetryConfig::adaptive().with_max_attempts(4), || {
+            guard::Lookout::reading(witness.clone())
+        });
+        // A mutating call is repeated by the guard, and only when it certainly did not happen.
+        let writers = clients(&config, &RetryConfig::disabled(), || guard::Lookout::writing(witness.clone()));
+        let sts = aws_sdk_sts::Client::from_conf(
+            aws_sdk_sts::config::Builder::from(&config)
+                .retry_config(RetryConfig::adaptive().with_max_attempts(4))
+                .interceptor(guard::Lookout::reading(witness.clone()))
+                .build(),
+        );
+        Ok(Aws { settings, witness, readers, writers, sts, identity: OnceLock::new() })
+    }
+
+    /// Asks AWS who the credentials belong to, once; mutating calls need it.
+    pub async fn identity(&self) -> Result<Identity, Fault> {
+        if let Some(identity) = self.identity.get() {
+            return Ok(identity.clone());
+        }
+        const OPERATION: &str = "sts:GetCallerIdentity";
+        let answer =
+            self.sts.get_caller_identity().send().await.map_err(|e| Fault::read(OPERATION, "", e))?;
+        let (Some(account), Some(arn)) = (answer.account, answer.arn) else {
+            return Err(Fault::new(
+                FaultKind::Unclear,
+                OPERATION,
+                "",
+                "the answer names no account",
+                "check `endpoint_url` of the environment: it does not answer as AWS does",
+            ));
+        };
+        Ok(self.identity.get_or_init(|| Identity { account, arn }).clone())
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.settings.region
+    }
+
+    /// Whether nothing may be changed.
+    pub fn dry_run(&self) -> bool {
+        self.settings.dry_run
+    }
+
+    /// The spacing of looks at a resource that is waited for.
+    pub(crate) fn poll(&self) -> Duration {
+        self.settings.poll
+    }
+
+    pub(crate) fn note(&self, text: String) {
+        self.witness.noted(text);
+    }
+
+    pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {
+        &self.readers.ec2
+    }
+
+    pub(crate) fn rds(&self) -> &aws_sdk_rds::Client {
+        &self.readers.rds
+    }
+
+    pub(crate) fn ecs(&self) -> &aws_sdk_ecs::Client {
+        &self.readers.ecs
+    }
+
+    pub(crate) fn route53(&self) -> &aws_sdk_route53::Client {
+        &self.readers.route53
+    }
+}
+
+/// The configuration that every client is made from.
+async fn configuration(settings: &Settings) -> Result<SdkConfig, Fault> {
+    let attempt = settings.call_timeout;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(attempt.min(Duration::from_secs(5)))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(attempt * 3)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(settings.region.clone()))
+        .http_client(http_client(settings))
+        .timeout_config(timeouts);
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some((key, secret)) = &settings.credentials {
+        loader =
+            loader.credentials_provider(Credentials::new(key, secret, None, None, "firedrill environment"));
+    }
+    let config = loader.load().await;
+    let Some(role) = &settings.role else { return Ok(config) };
+    let assumed =
+        AssumeRoleProvider::builder(role).session_name("firedrill").configure(&config).build().await;
+    Ok(config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build())
+}
+
+/// TLS through rustls on ring, as a value: nothing is installed for the process. An endpoint
+/// without TLS spares the loading of the system's certificates.
+fn http_client(settings: &Settings) -> SharedHttpClient {
+    let plain = settings.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
+    let builder = aws_smithy_http_client::Builder::new();
+    if plain && settings.credentials.is_some() {
+        builder.build_http()
+    } else {
+        builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+    }
+}
+
+fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard::Lookout) -> Clients {
+    macro_rules! client {
+        ($service:ident) => {
+            $service::Client::from_conf(
+                $service::config::Builder::from(config)
+                    .retry_config(retry.clone())
+                    .interceptor(lookout())
+                    .build(),
+            )
+        };
+    }
+    Clients {
+        ec2: client!(aws_sdk_ec2),
+        rds: client!(aws_sdk_rds),
+        ecs: client!(aws_sdk_ecs),
+        route53: client!(aws_sdk_route53),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lab_is_on_this_machine_or_it_is_not_the_lab() {
+        for (url, expected) in [
+            ("http://127.0.0.1:4566", true),
+            ("http://127.83.2.9:4566/", true),
+            ("http://localhost:80", true),
+            ("http://[::1]:80", true),
+            ("https://ec2.eu-west-1.amazonaws.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://127.0.0.1@example.com", false),
+            ("http://10.0.0.1:1", false),
+        ] {
+            let settings = Settings { lab: true, endpoint_url: Some(url.to_owned()), ..Settings::default() };
+            assert_eq!(settings.in_lab(), expected, "{url}");
+        }
+        assert!(!Settings { lab: true, ..Settings::default() }.in_lab());
+    }
+}

@@ -14,12 +14,24 @@ use crate::clock::{Clock, Moment};
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class};
 
+mod connect;
+mod deadline;
 pub mod dns;
+#[cfg(test)]
+mod fixture;
 pub mod http;
 pub mod http_ledger;
+mod ledger;
+pub mod pace;
 pub mod postgres;
 pub mod postgres_ledger;
+pub mod prober;
+mod resolve;
 pub mod tcp;
+mod tls;
+mod trouble;
+
+pub use resolve::Resolver;
 
 choice! {
     /// What a probe asks of the service.
@@ -33,7 +45,30 @@ choice! {
     }
 }
 
+/// What probes need to know of the run that they are opened for.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The run's id: ledgers mark their entries with it.
+    pub run_id: String,
+    /// Whom to ask for names.
+    pub resolver: Arc<Resolver>,
+}
+
 impl Probe {
+    /// Makes it ready to be asked. Connects to nothing yet, but reads certificate files.
+    pub fn open(&self, opening: &Opening) -> Result<Arc<dyn Ask>, String> {
+        Ok(match self {
+            Probe::Http(http) => Arc::new(http::ask::HttpAsk::open(http, opening)?),
+            Probe::Tcp(tcp) => Arc::new(tcp::ask::TcpAsk::open(tcp, opening)),
+            Probe::Dns(dns) => Arc::new(dns::ask::DnsAsk::open(dns, opening)?),
+            Probe::Postgres(postgres) => Arc::new(postgres::ask::PostgresAsk::open(postgres, opening)?),
+            Probe::PostgresLedger(ledger) => {
+                Arc::new(postgres_ledger::PostgresLedgerAsk::open(ledger, opening)?)
+            }
+            Probe::HttpLedger(ledger) => Arc::new(http_ledger::HttpLedgerAsk::open(ledger, opening)?),
+        })
+    }
+
     /// One line for people: what is asked of whom. Passwords are hidden.
     pub fn summary(&self) -> String {
         match self {

@@ -269,3 +269,54 @@ impl Target {
         problems
     }
 }
+
+impl Target {
+    /// The selector in one line, for messages: `ec2.instance (app=storefront, in eu-west-1a)`.
+    pub fn describe(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        let mut part = |prefix: &str, value: Option<&str>| {
+            parts.extend(value.map(|value| format!("{prefix}{value}")));
+        };
+        match self {
+            Target::Ec2Instance(t) => {
+                part("", t.id.as_deref());
+                part("", t.ids.as_ref().map(|ids| ids.join(", ")).as_deref());
+                for (key, value) in t.tags.iter().flatten() {
+                    part(&format!("{key}="), Some(value));
+                }
+                part("in ", t.availability_zone.as_deref());
+                part("of group ", t.auto_scaling_group.as_deref());
+                part("", Some(t.state.unwrap_or(Ec2State::Running).word()));
+            }
+            Target::RdsInstance(t) => {
+                part("", t.id.as_deref());
+                part("", t.ids.as_ref().map(|ids| ids.join(", ")).as_deref());
+                for (key, value) in t.tags.iter().flatten() {
+                    part(&format!("{key}="), Some(value));
+                }
+                part("in ", t.availability_zone.as_deref());
+                part("of cluster ", t.cluster.as_deref());
+                part("", t.role.map(ClusterRole::word));
+                part("", t.status.as_deref());
+            }
+            Target::RdsCluster(t) => part("", Some(&t.id)),
+            Target::EcsTask(t) => {
+                part("", t.id.as_deref());
+                part("of cluster ", Some(&t.cluster));
+                part("of service ", t.service.as_deref());
+                part("of family ", t.family.as_deref());
+                part("in ", t.availability_zone.as_deref());
+            }
+            Target::EcsService(t) => {
+                part("", Some(&t.service));
+                part("of cluster ", Some(&t.cluster));
+            }
+            Target::Route53Record(t) => {
+                part("", Some(&format!("{} {}", t.name, t.r#type.word())));
+                part("", t.set_identifier.as_deref());
+                part("in zone ", Some(&t.zone));
+            }
+        }
+        format!("{} ({})", self.name(), parts.join(", "))
+    }
+}

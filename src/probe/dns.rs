@@ -7,6 +7,8 @@ use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::Node;
 use crate::{record, words};
 
+pub(crate) mod ask;
+
 record! {
     /// Asks a DNS server for a record, with no cache; good when the values are the expected ones.
     pub struct Dns {
@@ -76,3 +78,6 @@ impl Decode for Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

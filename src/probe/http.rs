@@ -10,6 +10,9 @@ use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
 use crate::{record, words};
 
+pub(crate) mod ask;
+pub(crate) mod client;
+
 record! {
     /// Sends one HTTP request and judges the answer. A status of 500 or above is a failure; any other unexpected
     /// status, header or body is a wrong answer.
@@ -222,3 +225,6 @@ impl Decode for Statuses {
         read.into_iter().collect::<Option<Vec<_>>>().map(Statuses)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@ pub use dsn::Dsn;
 
 use crate::{record, words};
 
+pub(crate) mod ask;
 mod dsn;
+pub(crate) mod session;
 
 record! {
     /// Connects to PostgreSQL and asks for its role; good when it is the expected one and

@@ -7,6 +7,8 @@ use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::Node;
 use crate::record;
 
+pub(crate) mod ask;
+
 record! {
     /// Opens a TCP connection; good when it stands and the server says what is expected.
     pub struct Tcp {
@@ -84,3 +86,6 @@ impl Address {
         Some(Address { host, port })
     }
 }
+
+#[cfg(test)]
+mod tests;

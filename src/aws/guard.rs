@@ -1,0 +1,270 @@
+//! The guard: the only way to a call that changes something.
+//!
+//! Three locks, one behind the other: the clients that others can have refuse anything but
+//! reading operations; [`Aws::mutate`] refuses a dry run, an account that is not proven or not
+//! allowed, and a resource of another account or region; and no mutating call is ever repeated
+//! unless AWS said that it did not carry it out.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use rand::RngExt;
+
+use super::fault::Intent;
+use super::{Aws, Clients, Fault, FaultKind};
+use crate::run::event::CallOutcome;
+
+/// Who is told of every mutating call, before it is sent and after it came back.
+pub trait Witness: Send + Sync {
+    /// The call is about to be sent; it is sent when this returns.
+    fn sent(&self, step: &str, operation: &str, resource: &str);
+    /// The call came back.
+    fn returned(
+        &self,
+        step: &str,
+        operation: &str,
+        resource: &str,
+        outcome: CallOutcome,
+        detail: Option<String>,
+    );
+    /// Something worth knowing: throttling, a retry.
+    fn noted(&self, text: String);
+}
+
+/// A witness that keeps nothing: for planning, where no call changes anything.
+pub struct Silent;
+
+impl Witness for Silent {
+    fn sent(&self, _step: &str, _operation: &str, _resource: &str) {}
+    fn returned(
+        &self,
+        _step: &str,
+        _operation: &str,
+        _resource: &str,
+        _outcome: CallOutcome,
+        _detail: Option<String>,
+    ) {
+    }
+    fn noted(&self, _text: String) {}
+}
+
+/// How often a throttled call is sent in all.
+const SENDS: u32 = 5;
+
+impl Aws {
+    /// Sends a mutating call, if it is allowed at all. The closure gets the clients that may
+    /// change something, and makes one call with them; it is called again only after a throttling.
+    pub(crate) async fn mutate<T, E, F, Fut>(
+        &self,
+        step: &str,
+        operation: &str,
+        resource: &str,
+        call: F,
+    ) -> Result<T, Fault>
+    where
+        F: Fn(Clients) -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        self.permit(operation, resource)?;
+        let mut sends = 0;
+        loop {
+            sends += 1;
+            self.witness.sent(step, operation, resource);
+            let fault = match call(self.writers.clone()).await {
+                Ok(answer) => {
+                    self.witness.returned(step, operation, resource, CallOutcome::Accepted, None);
+                    return Ok(answer);
+                }
+                Err(error) => Fault::of(Intent::Write, operation, resource, &error),
+            };
+            self.witness.returned(step, operation, resource, fault.kind.outcome(), Some(fault.to_string()));
+            if fault.kind != FaultKind::Throttled || sends == SENDS {
+                return Err(fault);
+            }
+            let pause = backoff(sends);
+            self.note(format!(
+                "{operation} of {resource} was throttled; sending it again in {} ms ({sends} of {SENDS} used)",
+                pause.as_millis()
+            ));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Whether a mutating call may be sent.
+    fn permit(&self, operation: &str, resource: &str) -> Result<(), Fault> {
+        let refuse = |message: String, help: &str| {
+            Err(Fault::new(FaultKind::Guarded, operation, resource, message, help))
+        };
+        if self.settings.dry_run {
+            return refuse("not sent: this is a dry run".to_owned(), "run without `--dry-run`");
+        }
+        let Some(identity) = self.identity.get() else {
+            return refuse(
+                "not sent: the account behind these credentials is not known yet".to_owned(),
+                "sts:GetCallerIdentity must have answered first: check the credentials",
+            );
+        };
+        let allowed = &self.settings.accounts;
+        let account = &identity.account;
+        if allowed.is_empty() && !self.settings.in_lab() {
+            return refuse(
+                format!("not sent: the environment allows no account, and this is account {account}"),
+                "list the accounts that drills may change: `accounts: [\"…\"]` in the environment",
+            );
+        }
+        if !allowed.is_empty() && !allowed.contains(account) {
+            return refuse(
+                format!("not sent: account {account} is not allowed here (allowed: {})", allowed.join(", ")),
+                "check the profile or role of the environment, or allow the account there",
+            );
+        }
+        if let Some((region, owner)) = arn_home(resource) {
+            if !region.is_empty() && region != self.settings.region {
+                return refuse(
+                    format!("not sent: the resource is in region {region}, not {}", self.settings.region),
+                    "name a target in the environment's region",
+                );
+            }
+            if !owner.is_empty() && owner != account {
+                return refuse(
+                    format!("not sent: the resource belongs to account {owner}, not {account}"),
+                    "name a target in the environment's account",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Region and account in an ARN (either may be empty); `None` for any other name.
+fn arn_home(resource: &str) -> Option<(&str, &str)> {
+    let mut parts = resource.strip_prefix("arn:")?.split(':');
+    let (_partition, _service) = (parts.next()?, parts.next()?);
+    Some((parts.next()?, parts.next()?))
+}
+
+/// A jittered pause before send number `sends + 1`: half to all of 250 ms, doubled each time.
+fn backoff(sends: u32) -> Duration {
+    let whole = 250u64 << sends.min(5);
+    Duration::from_millis(rand::rng().random_range(whole / 2..=whole))
+}
+
+/// Looks over every request of a client as it leaves.
+#[derive(Clone)]
+pub(super) struct Lookout {
+    intent: Intent,
+    witness: Arc<dyn Witness>,
+}
+
+impl Lookout {
+    pub(super) fn reading(witness: Arc<dyn Witness>) -> Lookout {
+        Lookout { intent: Intent::Read, witness }
+    }
+
+    pub(super) fn writing(witness: Arc<dyn Witness>) -> Lookout {
+        Lookout { intent: Intent::Write, witness }
+    }
+}
+
+impl fmt::Debug for Lookout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookout").field("intent", &self.intent).finish_non_exhaustive()
+    }
+}
+
+/// Whether an operation only looks, by AWS's own naming.
+fn reads(operation: &str) -> bool {
+    ["Describe", "List", "Get"].iter().any(|verb| operation.starts_with(verb))
+}
+
+impl Intercept for Lookout {
+    fn name(&self) -> &'static str {
+        "firedrill lookout"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let operation = cfg.load::<Metadata>().map(|m| m.name().to_owned()).unwrap_or_default();
+        // EC2 checks a call with `DryRun=true` and leaves it at that.
+        let rehearsed = context
+            .request()
+            .body()
+            .bytes()
+            .is_some_and(|body| body.split(|byte| *byte == b'&').any(|pair| pair == b"DryRun=true"));
+        if self.intent == Intent::Read && !reads(&operation) && !rehearsed {
+            return Err(
+                format!("{operation} may change something, and was sent through a reading client").into()
+            );
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(Err(error)) = context.output_or_error() else { return Ok(()) };
+        if self.intent == Intent::Write {
+            return Ok(());
+        }
+        let attempts = cfg.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
+        let status = context.response().map(|response| response.status().as_u16());
+        // What a retry may cure; a plain refusal is no news.
+        let curable =
+            error.is_connector_error() || error.is_timeout_error() || status.is_none_or(|s| s >= 429);
+        if let (Some(metadata), true) = (cfg.load::<Metadata>(), curable) {
+            let what = status.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}"));
+            self.witness.noted(format!(
+                "{}:{}: {what} at attempt {attempts}",
+                metadata.service().to_ascii_lowercase().replace(' ', ""),
+                metadata.name()
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_says_where_it_belongs() {
+        assert_eq!(
+            arn_home("arn:aws:ecs:eu-west-1:123456789012:task/shop/0a1b"),
+            Some(("eu-west-1", "123456789012"))
+        );
+        assert_eq!(arn_home("i-0a1b2c"), None);
+    }
+
+    #[test]
+    fn reading_operations_are_known_by_their_verbs() {
+        for operation in ["DescribeInstances", "ListTasks", "GetChange", "GetCallerIdentity"] {
+            assert!(reads(operation));
+        }
+        for operation in
+            ["TerminateInstances", "RebootDBInstance", "ChangeResourceRecordSets", "UpdateService"]
+        {
+            assert!(!reads(operation));
+        }
+    }
+}

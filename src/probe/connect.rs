@@ -1,0 +1,53 @@
+//! A TCP connection of one's own: name, SYN, and a deadline below the kernel's first repeat.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::resolve::Resolver;
+use super::tcp::Address;
+use super::trouble::Trouble;
+use crate::sample::{Cause, Class};
+
+/// The part of a connection's time that its name may take: a silent DNS server must be told from
+/// a silent service, so it has to be given up first.
+pub(crate) fn name_budget(budget: Duration) -> Duration {
+    budget * 9 / 10
+}
+
+/// Connects to the first address of the host, within `budget` all in all.
+pub(crate) async fn connect(
+    resolver: &Resolver,
+    address: &Address,
+    budget: Duration,
+) -> Result<TcpStream, Trouble> {
+    let until = Instant::now() + budget;
+    let found = resolver.addresses(&address.host, name_budget(budget)).await.map_err(|dns| dns.trouble())?;
+    let ip = first(&found, &address.host)?;
+    let peer = SocketAddr::new(ip, address.port);
+    match tokio::time::timeout_at(until, TcpStream::connect(peer)).await {
+        Ok(Ok(stream)) => {
+            stream.set_nodelay(true).map_err(|error| Trouble::io(&error, &format!("connect {peer}")))?;
+            Ok(stream)
+        }
+        Ok(Err(error)) => {
+            let trouble = Trouble::io(&error, &format!("connect {peer}"));
+            Err(match trouble.cause {
+                Cause::Timeout => Trouble { cause: Cause::ConnectTimeout, ..trouble },
+                _ => trouble,
+            })
+        }
+        Err(_) => {
+            Err(Trouble::connect_late(format!("connect {peer}: no answer within {} ms", budget.as_millis())))
+        }
+    }
+}
+
+/// The address to try. One sample asks one server: the answer of a second one would hide that
+/// the first is dead.
+pub(crate) fn first(found: &[IpAddr], host: &str) -> Result<IpAddr, Trouble> {
+    let none = || Trouble::new(Class::FailFast, Cause::Dns, format!("{host} has no address"));
+    found.first().copied().ok_or_else(none)
+}

@@ -1,0 +1,124 @@
+//! Asking every probe on its schedule, whatever the answers and whatever the rest of the program does.
+//!
+//! One thread of its own paces all lanes and hands each due sample to a runtime of its own, so
+//! that neither the engine nor a lab in the same process can starve the probes. Where this process
+//! itself stalled, it says so: what was seen then is nobody's outage.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use self::flights::Flights;
+use super::Lane;
+use crate::clock::{Clock, Moment};
+use crate::sample::{Cause, Sample};
+
+mod flights;
+mod pacer;
+
+/// Threads that carry the probes' traffic.
+const WORKERS: usize = 2;
+
+/// What the prober reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// A sample was decided. Those of one lane may be decided out of order.
+    Sample(Sample),
+    /// This process was stalled: what it saw in that time says nothing of the service.
+    Stall {
+        /// When it was last known to run.
+        from: Moment,
+        /// When it ran again.
+        to: Moment,
+        /// What noticed it.
+        witness: String,
+    },
+    /// The first time that a probe failed for this cause, with the error's text.
+    FirstError {
+        /// The probe's index.
+        probe: u16,
+        /// The cause.
+        cause: Cause,
+        /// A line for people.
+        text: String,
+    },
+}
+
+/// Probes that are being asked.
+pub struct Prober {
+    stopping: Arc<AtomicBool>,
+    paced_out: oneshot::Receiver<()>,
+    pacer: Option<JoinHandle<()>>,
+    runtime: Option<Runtime>,
+    flights: Arc<Flights>,
+}
+
+impl Prober {
+    /// Begins to ask. A sample's `probe` is the index of its lane; `seed` decides the jitter;
+    /// everything seen goes to `out`.
+    pub fn start(
+        lanes: Vec<Lane>,
+        clock: Clock,
+        seed: u64,
+        out: UnboundedSender<Seen>,
+    ) -> io::Result<Prober> {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(WORKERS).thread_name("probe").enable_all().build()?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let flights = Arc::new(Flights::new(lanes, clock, out));
+        let (ended, paced_out) = oneshot::channel();
+        let pacer = pacer::Pacer {
+            flights: flights.clone(),
+            runtime: runtime.handle().clone(),
+            stopping: stopping.clone(),
+            seed,
+        };
+        runtime.spawn(pacer::watch_runtime(flights.clone(), stopping.clone()));
+        let pacer = thread::Builder::new().name("pacer".to_owned()).spawn(move || {
+            pacer.run();
+            // Nobody may be waiting any more.
+            let _ = ended.send(());
+        })?;
+        Ok(Prober { stopping, paced_out, pacer: Some(pacer), runtime: Some(runtime), flights })
+    }
+
+    /// Schedules nothing more and waits for the samples in flight, little longer than the largest
+    /// deadline. What is still in flight then is reported as ended.
+    pub async fn stop(mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        // An error means that the pacer is gone, which is as good.
+        let _ = (&mut self.paced_out).await;
+        let _ = tokio::time::timeout(self.flights.longest_flight(), self.flights.all_landed()).await;
+        self.flights.end();
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        if let Some(pacer) = self.pacer.take() {
+            // It looks at the flag at every beat, so this takes milliseconds. A pacer that
+            // panicked has nothing more to say.
+            let _ = pacer.join();
+        }
+        if let Some(runtime) = self.runtime.take() {
+            // Not waiting: a resolver of the system may be blocked for seconds.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The lag from which on this process counts as stalled.
+fn stall_threshold(lanes: &[Lane]) -> Duration {
+    let smallest = lanes.iter().map(|lane| lane.every / 2).min().unwrap_or_default();
+    smallest.max(Duration::from_millis(50))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::probe::{Answer, Ask};
+use crate::sample::Class;
+
+/// What a scripted probe does when it is asked.
+#[derive(Clone, Copy, PartialEq)]
+enum Does {
+    Answers,
+    Fails,
+    /// Answers after this long.
+    Takes(Duration),
+    /// Keeps no deadline.
+    Hangs,
+    Panics,
+    /// Keeps its thread for this long, the first time, as broken code does.
+    Blocks(Duration),
+}
+
+struct Script {
+    does: Does,
+    writes: bool,
+    asked: AtomicU32,
+}
+
+#[async_trait]
+impl Ask for Script {
+    async fn ask(&self, _seq: u32, clock: &Clock) -> Answer {
+        let sent = clock.now();
+        let asked_before = self.asked.fetch_add(1, Ordering::SeqCst);
+        match self.does {
+            Does::Answers | Does::Fails => {}
+            Does::Takes(time) => tokio::time::sleep(time).await,
+            Does::Hangs => std::future::pending().await,
+            Does::Panics => panic!("broken on purpose"),
+            Does::Blocks(time) if asked_before == 0 => thread::sleep(time),
+            Does::Blocks(_) => {}
+        }
+        let mut answer = Answer::good(sent, clock.now(), 0);
+        if self.does == Does::Fails {
+            (answer.class, answer.cause) = (Class::FailFast, Cause::Refused);
+            answer.detail = Some("connection refused".to_owned());
+        }
+        answer
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(200)
+    }
+
+    fn writes(&self) -> bool {
+        self.writes
+    }
+}
+
+fn lane(every: u64, does: Does, writes: bool) -> (Lane, Arc<Script>) {
+    let script = Arc::new(Script { does, writes, asked: AtomicU32::new(0) });
+    (Lane { name: "scripted".to_owned(), every: Duration::from_millis(every), ask: script.clone() }, script)
+}
+
+/// Runs lanes for a while; everything that was seen.
+async fn run(lanes: Vec<Lane>, time: Duration) -> Vec<Seen> {
+    let (out, mut seen) = unbounded_channel();
+    let prober = Prober::start(lanes, Clock::start(), 7, out).unwrap();
+    tokio::time::sleep(time).await;
+    prober.stop().await;
+    drain(&mut seen)
+}
+
+fn drain(seen: &mut UnboundedReceiver<Seen>) -> Vec<Seen> {
+    std::iter::from_fn(|| seen.try_recv().ok()).collect()
+}
+
+fn samples(seen: &[Seen]) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = seen
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::Sample(sample) => Some(*sample),
+            _ => None,
+        })
+        .collect();
+    samples.sort_by_key(|sample| (sample.probe, sample.seq));
+    samples
+}
+
+/// Every number from 0 on is there, once.
+fn assert_complete(samples: &[Sample]) {
+    let seqs: Vec<u32> = samples.iter().map(|sample| sample.seq).collect();
+    assert_eq!(seqs, (0..seqs.len() as u32).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn samples_are_asked_on_schedule_and_numbered() {
+    let (first, asked) = lane(20, Does::Answers, false);
+    let (second, _) = lane(50, Does::Fails, false);
+    let seen = run(vec![first, second], Duration::from_millis(1000)).await;
+    let samples = samples(&seen);
+    let of = |probe| samples.iter().filter(|sample| sample.probe == probe).copied().collect::<Vec<_>>();
+    assert_complete(&of(0));
+    assert_complete(&of(1));
+    assert!((48..=52).contains(&of(0).len()), "{}", of(0).len());
+    assert!((18..=21).contains(&of(1).len()), "{}", of(1).len());
+    let sent = of(0).iter().filter(|sample| sample.class == Class::Ok).count();
+    assert_eq!(asked.asked.load(Ordering::SeqCst) as usize, sent);
+    assert!(samples.iter().all(|sample| sample.sent >= sample.scheduled));
+    let errors: Vec<&Seen> = seen.iter().filter(|seen| matches!(seen, Seen::FirstError { .. })).collect();
+    let expected =
+        Seen::FirstError { probe: 1, cause: Cause::Refused, text: "connection refused".to_owned() };
+    assert_eq!(errors, [&expected]);
+}
+
+#[tokio::test]
+async fn a_slow_service_does_not_slow_the_schedule() {
+    let (slow, script) = lane(20, Does::Takes(Duration::from_millis(180)), false);
+    let samples = samples(&run(vec![slow], Duration::from_millis(600)).await);
+    assert_complete(&samples);
+    assert!(samples.len() >= 28, "{}", samples.len());
+    // Those in flight at the end were waited for.
+    assert!(samples.iter().all(|sample| sample.class == Class::Ok), "{samples:?}");
+    assert_eq!(script.asked.load(Ordering::SeqCst) as usize, samples.len());
+}
+
+#[tokio::test]
+async fn a_probe_that_keeps_no_deadline_is_given_up() {
+    for (writes, class) in [(false, Class::Timeout), (true, Class::Info)] {
+        let (hanging, _) = lane(100, Does::Hangs, writes);
+        let seen = run(vec![hanging], Duration::from_millis(50)).await;
+        let samples = samples(&seen);
+        // Given up a little after its deadline of 200 ms, or ended by the prober at about that time.
+        let by_deadline = (class, Cause::Timeout);
+        let by_end = (if writes { Class::Info } else { Class::Void }, Cause::Ended);
+        let decided: Vec<_> = samples.iter().map(|sample| (sample.class, sample.cause)).collect();
+        assert!(decided == [by_deadline] || decided == [by_end], "{samples:?}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_in_flight_are_shed() {
+    // A deadline of 200 ms, given up after 300 ms: 40 + 8 may fly at a spacing of 5 ms.
+    let (hanging, script) = lane(5, Does::Hangs, false);
+    let samples = samples(&run(vec![hanging], Duration::from_millis(290)).await);
+    assert_complete(&samples);
+    let shed: Vec<&Sample> = samples.iter().filter(|sample| sample.cause == Cause::InFlight).collect();
+    assert!(shed.len() > 3 && shed.iter().all(|sample| sample.class == Class::Shed), "{samples:?}");
+    assert_eq!(script.asked.load(Ordering::SeqCst), 48);
+}
+
+#[tokio::test]
+async fn a_broken_probe_is_nobodys_outage() {
+    for (writes, class) in [(false, Class::Void), (true, Class::Info)] {
+        let (broken, _) = lane(1000, Does::Panics, writes);
+        let samples = samples(&run(vec![broken], Duration::from_millis(30)).await);
+        assert_eq!(samples.len(), 1);
+        assert_eq!((samples[0].class, samples[0].cause), (class, Cause::Local));
+    }
+}
+
+#[tokio::test]
+async fn a_starved_runtime_is_reported_as_a_stall() {
+    let blocked = Duration::from_millis(400);
+    // Enough lanes to take every worker, each once.
+    let lanes = (0..4).map(|_| lane(40, Does::Blocks(blocked), false).0).collect();
+    let seen = run(lanes, Duration::from_millis(1200)).await;
+    let longest = seen.iter().filter_map(|seen| match seen {
+        Seen::Stall { from, to, witness } if witness == "runtime" => Some(to.since(*from)),
+        _ => None,
+    });
+    let longest = longest.max().unwrap();
+    assert!(longest > Duration::from_millis(300) && longest < Duration::from_millis(900), "{longest:?}");
+}
+
+#[tokio::test]
+async fn a_quiet_prober_reports_no_stall() {
+    let lanes = (0..4).map(|_| lane(100, Does::Answers, false).0).collect();
+    let seen = run(lanes, Duration::from_millis(500)).await;
+    let stalls = seen.iter().filter(|seen| matches!(seen, Seen::Stall { .. })).count();
+    assert_eq!(stalls, 0, "{seen:?}");
+}
+
+/// Set in the process that [`a_stopped_process_says_so_and_sends_no_burst`] starts and stops.
+const CHILD: &str = "FIREDRILL_TEST_PACED_CHILD";
+
+/// Not a test of its own: what the child of the next one does.
+#[tokio::test]
+async fn paced_child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    println!("started");
+    for seen in run(vec![lane(20, Does::Answers, false).0], Duration::from_millis(1500)).await {
+        match seen {
+            Seen::Sample(sample) => println!("{} {:?}", sample.sent.0, sample.class),
+            Seen::Stall { from, to, .. } => println!("stall {}", to.since(from).as_millis()),
+            Seen::FirstError { .. } => {}
+        }
+    }
+}
+
+#[test]
+fn a_stopped_process_says_so_and_sends_no_burst() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "probe::prober::tests::paced_child", "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(child.id() as i32).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("started")));
+    thread::sleep(Duration::from_millis(400));
+    kill_process(pid, Signal::STOP).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    kill_process(pid, Signal::CONT).unwrap();
+    let lines: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success());
+
+    let stalls: Vec<u64> =
+        lines.iter().filter_map(|line| line.strip_prefix("stall ")?.parse().ok()).collect();
+    // At least one witness saw all of it, and none saw much more.
+    assert!(stalls.iter().any(|stall| (480..=560).contains(stall)), "{stalls:?}");
+    let shed = lines.iter().filter(|line| line.ends_with(" Shed")).count();
+    assert!((20..=26).contains(&shed), "{shed} of the 25 samples that were due in 500 ms");
+    let mut sent: Vec<u64> = lines.iter().filter_map(|line| line.strip_suffix(" Ok")?.parse().ok()).collect();
+    sent.sort_unstable();
+    let busiest = sent.windows(4).map(|four| four[3] - four[0]).min().unwrap();
+    assert!(busiest > 20_000_000, "four samples within {busiest} ns");
+}
+
+#[tokio::test]
+async fn dropping_a_prober_stops_it() {
+    let (first, script) = lane(10, Does::Answers, false);
+    let (out, _seen) = unbounded_channel();
+    let prober = Prober::start(vec![first], Clock::start(), 7, out).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(prober);
+    let asked = script.asked.load(Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(script.asked.load(Ordering::SeqCst), asked);
+    assert!(asked > 3);
+}
