@@ -12,18 +12,21 @@ use indexmap::IndexMap;
 use crate::notation::decode::{Context, Decode as _, Problem, nearest};
 use crate::notation::yaml::{Node, Value};
 use crate::redact::Redactor;
+use crate::run::event::ExperimentFacts;
 
 mod draft;
 pub mod environment;
 pub mod experiment;
+mod files;
 mod later;
 mod lint;
 pub mod source;
 mod step;
 pub mod values;
 
-pub use environment::{Confirm, Environment, Project};
+pub use environment::{Confirmation, Environment, Project};
 pub use experiment::{Check, Does, Experiment, Guardrail, OnFailure, Program, Rpo, Step, Watch};
+pub use files::{find_experiments, yaml_files};
 pub use source::{Diagnostics, Source};
 pub use step::{Argv, RunOptions};
 use values::{Bindings, Verbatim};
@@ -36,6 +39,8 @@ pub struct Given {
     /// Whether every value must be known. Without it, as in `check`, what depends on values from
     /// outside the file is not judged, and neither files nor environment variables are read.
     pub complete: bool,
+    /// Texts that are secret whatever holds them, such as the lab's own passwords.
+    pub secrets: Vec<String>,
 }
 
 /// An experiment that is ready to be planned.
@@ -51,6 +56,14 @@ pub struct Loaded {
     pub redactor: Redactor,
     /// The values of the variables, secrets hidden.
     pub values: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// What the journal keeps of the file, secrets hidden.
+    pub fn facts(&self) -> ExperimentFacts {
+        let facts = self.experiment.facts(&self.source);
+        ExperimentFacts { text: self.redactor.clean(&facts.text), ..facts }
+    }
 }
 
 /// Reads the experiment at `path`. The error holds every problem of the file.
@@ -70,13 +83,10 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
         );
         return Err(diagnostics(problems));
     };
-    Ok(Loaded {
-        experiment,
-        source,
-        warnings: examined.problems,
-        redactor: examined.redactor,
-        values: examined.values,
-    })
+    let mut redactor = examined.redactor;
+    given.secrets.iter().for_each(|secret| redactor.add(secret));
+    let values = examined.values.into_iter().map(|(name, value)| (name, redactor.clean(&value))).collect();
+    Ok(Loaded { experiment, source, warnings: examined.problems, redactor, values })
 }
 
 /// What a file turned out to be.
@@ -185,3 +195,6 @@ fn wrong_kind(root: &Node) -> Option<Problem> {
         None => problem.label("expected Experiment"),
     })
 }
+
+#[cfg(test)]
+mod tests;

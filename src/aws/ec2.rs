@@ -6,7 +6,7 @@ use super::{Aws, Fault};
 
 pub(crate) const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
 
-/// The instances with these ids; all that match the filters when there are no ids.
+/// The instances with these ids, sorted; all that match the filters when there are no ids.
 pub(crate) async fn instances(
     aws: &Aws,
     ids: Option<&[String]>,
@@ -27,6 +27,7 @@ pub(crate) async fn instances(
             page.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default()),
         );
     }
+    found.sort_by(|a: &Instance, b| a.instance_id().cmp(&b.instance_id()));
     Ok(found)
 }
 

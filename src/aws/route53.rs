@@ -12,7 +12,7 @@ pub(crate) const GET_CHANGE: &str = "route53:GetChange";
 /// a domain name.
 pub(crate) async fn zone_id(aws: &Aws, zone: &str) -> Result<String, Fault> {
     let bare = zone.trim_start_matches("/hostedzone/");
-    if bare.starts_with('Z') && bare.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
+    if is_id(bare) {
         return Ok(bare.to_owned());
     }
     let answer = aws
@@ -46,6 +46,11 @@ pub(crate) async fn zone_id(aws: &Aws, zone: &str) -> Result<String, Fault> {
             "give the id of the one that you mean: `zone: Z…`",
         )),
     }
+}
+
+/// Whether this is a zone's id: those have no dot and no small letter, names have both.
+fn is_id(zone: &str) -> bool {
+    !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// The record sets of one name and type, in AWS's order.
@@ -110,5 +115,13 @@ mod tests {
         assert!(same_name("www.Example.com.", "www.example.com"));
         assert!(same_name("\\052.example.com.", "*.example.com"));
         assert!(!same_name("www.example.com", "ww.example.com"));
+    }
+
+    #[test]
+    fn a_zone_id_is_told_from_a_zone_name() {
+        assert!(is_id("Z0123456789ABCDEF"));
+        for name in ["lab.test", "example.com.", "test", ""] {
+            assert!(!is_id(name), "{name}");
+        }
     }
 }

@@ -2,8 +2,17 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
+
 use super::reference;
 use crate::action::Action;
+
+/// What to describe.
+#[derive(Args, Clone, Debug)]
+pub struct ActionsArgs {
+    /// One action, to be described in full; without it, all are listed.
+    pub name: Option<String>,
+}
 
 /// Lists the actions, or prints everything about one. Gives the exit code.
 pub fn actions(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {

@@ -3,16 +3,16 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
+
 use crate::notation::diagnostic::{Located, count, printable};
 use crate::spec::{self, Checked, Diagnostics, Project};
 
 /// The project file's name.
 pub const PROJECT_FILE: &str = "firedrill.yaml";
-/// Folders deeper than this are not looked into.
-const DEEPEST: usize = 32;
 
 /// How problems are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
     #[default]
@@ -24,26 +24,25 @@ pub enum Format {
 }
 
 /// What to check, and how to say it.
-#[derive(Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct CheckArgs {
-    /// Files and folders; the current folder when empty.
+    /// Files and folders; the current folder when none is given.
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// How problems are written.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Whether to write in colour.
-    pub color: bool,
 }
 
 /// Checks the files; the problems go to `out`, what people want to know beside them to `err`. Gives the exit
 /// code: 0, or 2 when a file is wrong.
-pub fn check(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub fn check(args: &CheckArgs, color: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let current = [PathBuf::from(".")];
     let paths = if args.paths.is_empty() { &current[..] } else { &args.paths[..] };
     let mut round = Round::default();
     for path in paths {
         if path.is_dir() {
-            let mut files = Vec::new();
-            collect(path, 0, &mut files);
+            let files = spec::yaml_files(path);
             if files.is_empty() {
                 round.notes.push(format!("{}: no .yaml files here", path.display()));
             }
@@ -52,7 +51,7 @@ pub fn check(args: &CheckArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::
             round.file(path, true);
         }
     }
-    round.write(args, out)?;
+    round.write(args.format, color, out)?;
     for note in &round.notes {
         writeln!(err, "note: {}", printable(note))?;
     }
@@ -107,11 +106,11 @@ impl Round {
         }
     }
 
-    fn write(&self, args: &CheckArgs, out: &mut dyn Write) -> io::Result<()> {
-        match args.format {
+    fn write(&self, format: Format, color: bool, out: &mut dyn Write) -> io::Result<()> {
+        match format {
             Format::Text => {
                 for sheet in &self.sheets {
-                    let drawn = sheet.render(args.color);
+                    let drawn = sheet.render(color);
                     if !drawn.is_empty() {
                         writeln!(out, "{drawn}")?;
                     }
@@ -130,28 +129,6 @@ impl Round {
     }
 }
 
-/// The YAML files under a folder, sorted; hidden folders and build output left out.
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut entries: Vec<_> = entries.flatten().collect();
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let (path, name) = (entry.path(), entry.file_name());
-        let skipped = name.as_encoded_bytes().starts_with(b".") || name == "target" || name == "node_modules";
-        // Of the entry itself: a link to a folder could lead in circles.
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && !skipped && depth < DEEPEST {
-            collect(&path, depth + 1, files);
-        } else if !kind.is_dir() && path.is_file() && is_yaml(&path) {
-            files.push(path);
-        }
-    }
-}
-
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
-
 /// The path without a leading `./`.
 fn tidy(path: &Path) -> PathBuf {
     path.strip_prefix(".").unwrap_or(path).to_owned()
@@ -165,7 +142,7 @@ mod tests {
 
     fn run(paths: Vec<PathBuf>, format: Format) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = check(&CheckArgs { paths, format, color: false }, &mut out, &mut err).expect("written");
+        let code = check(&CheckArgs { paths, format }, false, &mut out, &mut err).expect("written");
         (code, String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
     }
 

@@ -2,12 +2,22 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use super::check::PROJECT_FILE;
 
 const PROJECT: &str = include_str!("init/firedrill.yaml");
-const EXPERIMENT: &str = include_str!("init/terminate-instance.yaml");
+const EXPERIMENT: &str = include_str!("../../experiments/terminate-instance.yaml");
+
+/// Where to write.
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {
+    /// The folder to write into.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub folder: PathBuf,
+}
 
 /// Writes a project file and a first experiment into `folder`. Never overwrites: when one of the files is
 /// there, nothing is written. Gives the exit code.
@@ -55,7 +65,7 @@ mod tests {
         assert_eq!(init(folder.path(), &mut out, &mut err).expect("written"), 0);
         let args = CheckArgs { paths: vec![folder.path().to_owned()], ..CheckArgs::default() };
         let mut problems = Vec::new();
-        assert_eq!(check(&args, &mut problems, &mut err).expect("written"), 0);
+        assert_eq!(check(&args, false, &mut problems, &mut err).expect("written"), 0);
         assert_eq!(String::from_utf8(problems).expect("text"), "");
         assert!(String::from_utf8(err).expect("text").contains("2 files checked"));
 

@@ -2,8 +2,17 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
+
 use super::reference;
 use crate::probe::Probe;
+
+/// What to describe.
+#[derive(Args, Clone, Debug)]
+pub struct ProbesArgs {
+    /// One probe kind, to be described in full; without it, all are listed.
+    pub name: Option<String>,
+}
 
 /// Lists the probe kinds, or prints everything about one. Gives the exit code.
 pub fn probes(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
@@ -54,7 +63,7 @@ mod tests {
             let path = folder.path().join("x.yaml");
             let rest = "kind: Experiment\nname: x\nsteps: [{ name: s, run: [\"true\"] }]\nvariables: { orders_dsn: { secret: true } }\n";
             std::fs::write(&path, format!("{rest}{}", example(name))).expect("written");
-            let given = Given { values: values.clone(), complete: true };
+            let given = Given { values: values.clone(), complete: true, ..Given::default() };
             let loaded = load(&path, &given).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(loaded.experiment.probes[0].probe.name(), *name);
             assert!(!loaded.experiment.probes[0].facts().summary.contains("hunter22"));

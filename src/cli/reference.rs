@@ -9,10 +9,19 @@ pub(super) fn list(title: &str, all: &[Alternative], out: &mut dyn Write) -> io:
     let width = all.iter().map(|one| one.name.len()).max().unwrap_or_default();
     writeln!(out, "{title}\n")?;
     for one in all {
-        let first = one.about.split_inclusive(['.', ':', ';']).next().unwrap_or_default();
-        writeln!(out, "  {:width$}  {}", one.name, first.trim_end_matches(['.', ':', ';']))?;
+        writeln!(out, "  {:width$}  {}", one.name, first_clause(one.about))?;
     }
     Ok(())
+}
+
+/// The text up to its first full stop, colon or semicolon that is not between backticks.
+fn first_clause(text: &str) -> &str {
+    let mut quoted = false;
+    let end = text.find(|c: char| {
+        quoted ^= c == '`';
+        !quoted && matches!(c, '.' | ':' | ';')
+    });
+    text.get(..end.unwrap_or(text.len())).unwrap_or(text)
 }
 
 /// Prints everything about one alternative: what it does, its keys, and an example.

@@ -244,6 +244,10 @@ impl<'i> Builder<'i> {
         if line.contains('{') && line.contains(": ${") {
             return problem.help("inside { … } put quotes around values that have `${…}`: \"${name}\"");
         }
+        if matches!(error.kind(), ErrorKind::InvalidColonPlacement) || error.info().contains("quote") {
+            return problem
+                .help("is a quote or a bracket left open above? text with `: ` in it needs quotes");
+        }
         problem
     }
 

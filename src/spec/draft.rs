@@ -32,10 +32,12 @@ pub(super) struct Draft {
     pub(super) targets: Vec<TargetDraft>,
     pub(super) probes: Vec<WatchDraft>,
     pub(super) steady_state: Option<SteadyState>,
-    pub(super) stop_when: Vec<Option<Guardrail>>,
+    pub(super) stop_when: Vec<Option<Spanned<Guardrail>>>,
     pub(super) steps: Vec<StepDraft>,
     pub(super) measure_from: Option<Option<Spanned<String>>>,
     pub(super) recovery: Option<Recovery>,
+    /// Where `steady_state.for`, `recovery.confirm` and `recovery.within` stand.
+    pub(super) places: [Span; 3],
 }
 
 /// A target of which at least the name is known.
@@ -107,6 +109,8 @@ impl Draft {
             steps: steps(top, span, cx),
             measure_from: field(top, span, "measure_from", None, cx),
             recovery: section(top, "recovery", cx),
+            places: [("steady_state", "for"), ("recovery", "confirm"), ("recovery", "within")]
+                .map(|(section, key)| place(top, section, key).unwrap_or(span)),
         })
     }
 
@@ -138,7 +142,7 @@ impl Draft {
             targets: targets.collect::<Option<_>>()?,
             probes: probes.collect::<Option<_>>()?,
             steady_state: self.steady_state?,
-            stop_when: self.stop_when.into_iter().collect::<Option<_>>()?,
+            stop_when: self.stop_when.into_iter().map(|rail| Some(rail?.value)).collect::<Option<_>>()?,
             steps: steps.collect::<Option<_>>()?,
             measure_from: self.measure_from?,
             recovery: self.recovery?,
@@ -204,6 +208,13 @@ fn section<T: Decode>(top: &[(Key, Node)], name: &str, cx: &mut Context<'_>) -> 
     T::decode(&Node { span: Span::default(), value: Value::Map(Vec::new()) }, cx)
 }
 
+/// Where the value of a section's key stands.
+fn place(top: &[(Key, Node)], section: &str, key: &str) -> Option<Span> {
+    let (_, node) = top.iter().find(|(name, _)| name.text == section)?;
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node.span)
+}
+
 fn objectives(top: &[(Key, Node)], cx: &mut Context<'_>) -> Option<Objectives> {
     if !top.iter().any(|(key, _)| key.text == "objectives") {
         return Some(Objectives::none());
@@ -235,18 +246,28 @@ fn kind_of(node: &Node, known: &[&'static str]) -> (Option<&'static str>, Span) 
 }
 
 fn probes(top: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<WatchDraft> {
-    section_entries(top, "probes", cx).iter().filter_map(|(key, node)| watch(key, node, cx)).collect()
+    section_entries(top, "probes", cx).iter().map(|(key, node)| watch(key, node, cx)).collect()
 }
 
-fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> Option<WatchDraft> {
+fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
     const BESIDE: &[&str] = &["every", "must_stay_up"];
     let name = SpannedName { text: key.text.clone(), span: key.span };
     plain_name("probe", &name, cx);
-    let inside =
-        entries(node, cx, "a probe: its kind, such as `http`, and perhaps `every`").unwrap_or_default();
+    let expects = "a probe: its kind, such as `http`, and perhaps `every`";
+    let Value::Map(inside) = &node.value else {
+        match node.value {
+            Value::Null => cx.report(
+                Problem::new(key.span, format!("`{}` has no value", key.text))
+                    .label(format!("expected {expects}")),
+            ),
+            _ => cx.unexpected(node, expects),
+        }
+        let (kind, probe, every, must_stay_up) = (None, None, None, None);
+        return WatchDraft { place: name.span, name, kind, probe, every, must_stay_up };
+    };
     let (place, kind, probe) = one_probe(key.span, inside, BESIDE, cx);
     let every = inside.iter().any(|(key, _)| key.text == "every");
-    Some(WatchDraft {
+    WatchDraft {
         every: match every {
             true => field(inside, node.span, "every", None, cx),
             false => Some(Spanned { value: Duration::from_millis(100), span: key.span }),
@@ -256,7 +277,7 @@ fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> Option<WatchDraft> {
         kind,
         place,
         probe,
-    })
+    }
 }
 
 /// The one probe kind among the keys of a mapping, apart from the keys that stand `beside` it.
@@ -292,18 +313,20 @@ pub(super) fn one_probe(
     (key.span, kind, Probe::decode_as(key, node, cx))
 }
 
-fn guardrail(node: &Node, cx: &mut Context<'_>) -> Option<Guardrail> {
+fn guardrail(node: &Node, cx: &mut Context<'_>) -> Option<Spanned<Guardrail>> {
+    let before = cx.problems.len();
     let node = &later::without(node, later::GUARDRAIL, cx);
+    let excused = cx.problems.len() > before;
     let expects = "{ elapsed: 15m } or { probe: NAME, down_for: 5m }";
     let inside = entries(node, cx, expects)?;
     unknown_keys(inside, &["elapsed", "probe", "down_for"], cx);
     let has = |name: &str| inside.iter().any(|(key, _)| key.text == name);
-    match (has("elapsed"), has("probe") || has("down_for")) {
+    let value = match (has("elapsed"), has("probe") || has("down_for")) {
         (true, false) => field(inside, node.span, "elapsed", None, cx).map(Guardrail::Elapsed),
         (false, true) => {
             let probe = field(inside, node.span, "probe", None, cx);
             let down_for = field(inside, node.span, "down_for", None, cx);
-            Some(Guardrail::ProbeDown { probe: probe?, down_for: down_for? })
+            probe.zip(down_for).map(|(probe, down_for)| Guardrail::ProbeDown { probe, down_for })
         }
         (true, true) => {
             cx.report(
@@ -314,12 +337,13 @@ fn guardrail(node: &Node, cx: &mut Context<'_>) -> Option<Guardrail> {
             None
         }
         (false, false) => {
-            if inside.is_empty() {
+            if inside.is_empty() && !excused {
                 cx.unexpected(node, expects);
             }
             None
         }
-    }
+    };
+    value.map(|value| Spanned { value, span: node.span })
 }
 
 fn steps(top: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Vec<StepDraft> {

@@ -38,12 +38,19 @@ pub struct Environment {
     /// Values of variables. They may hold references of their own.
     pub values: IndexMap<String, String>,
     /// How a run is confirmed.
-    pub confirm: Confirm,
+    pub confirm: Confirmation,
+}
+
+impl Environment {
+    /// No environment: for an experiment that names nothing of AWS.
+    pub fn none() -> Environment {
+        Environment { confirm: Confirmation::None, ..Environment::default() }
+    }
 }
 
 words! {
     /// How a run is confirmed before anything is changed.
-    pub enum Confirm {
+    pub enum Confirmation {
         /// By typing the environment's name.
         "name" => Name,
         /// By answering yes.
@@ -55,9 +62,9 @@ words! {
 
 // `words!` declares the enum, so the default cannot be derived.
 #[allow(clippy::derivable_impls)]
-impl Default for Confirm {
-    fn default() -> Confirm {
-        Confirm::Name
+impl Default for Confirmation {
+    fn default() -> Confirmation {
+        Confirmation::Name
     }
 }
 
@@ -79,7 +86,7 @@ record! {
         /// Values of the experiments' variables, by name.
         pub values: Templates = Templates(IndexMap::new()),
         /// How a run is confirmed: by typing the environment's `name`, by `yes`, or `none`.
-        pub confirm: Confirm = Confirm::Name,
+        pub confirm: Confirmation = Confirmation::Name,
     }
 }
 
@@ -168,6 +175,14 @@ impl Project {
         Project { path: path.to_owned(), source, environments: Vec::new(), store: None }
     }
 
+    /// Reads the project file if there is one; without one the project knows the lab only.
+    pub fn load(path: &Path) -> Result<Project, Diagnostics> {
+        match path.try_exists() {
+            Ok(false) => Ok(Project::empty(path)),
+            _ => Project::read(path),
+        }
+    }
+
     /// Reads the project file. The error holds every problem of the file, whichever environment is meant.
     pub fn read(path: &Path) -> Result<Project, Diagnostics> {
         let (source, root, problems) = source::read(path)?;
@@ -223,8 +238,12 @@ impl Project {
 
     fn unknown(&self, name: &str) -> Diagnostics {
         let names = self.names();
-        let mut problem = Problem::new(Span::default(), format!("no environment is called `{name}`"))
-            .help(format!("there is: {}", names.join(", ")));
+        let help = match self.environments.is_empty() {
+            true => format!("there is: {LAB}; others are declared in {}", self.source.path),
+            false => format!("there is: {}", names.join(", ")),
+        };
+        let mut problem =
+            Problem::new(Span::default(), format!("no environment is called `{name}`")).help(help);
         if let Some((first, _)) = self.environments.first() {
             problem.span = first.span;
             problem.label = match nearest(name, &names) {
@@ -241,7 +260,9 @@ impl Project {
 }
 
 /// Where runs are kept, and the environments.
-fn top_level(root: &Node, cx: &mut Context<'_>) -> Option<(Option<String>, Vec<(Key, Node)>)> {
+type TopLevel = (Option<String>, Vec<(Key, Node)>);
+
+fn top_level(root: &Node, cx: &mut Context<'_>) -> Option<TopLevel> {
     let root = &later::without(root, later::PROJECT, cx);
     let top = entries(root, cx, "a project file: a mapping with environments and store")?;
     unknown_keys(top, &["environments", "store"], cx);
@@ -288,4 +309,72 @@ fn anchored(text: &str, base: &Path) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Given, load};
+
+    const TEXT: &str = "environments:
+  staging:
+    region: eu-west-1
+    accounts: [012345678901]
+    resolver: 10.0.0.2
+    confirm: yes
+    values: { base: \"http://h:${env:NOT_SET_ANYWHERE}\", dsn: \"postgres://u:${file:secrets/pw}@h/d\" }
+store: runs
+";
+
+    fn project(text: &str) -> (tempfile::TempDir, Result<Project, Diagnostics>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("firedrill.yaml");
+        std::fs::write(&path, text).expect("written");
+        let project = Project::load(&path);
+        (folder, project)
+    }
+
+    #[test]
+    fn an_environment_is_read_with_its_values_left_for_the_drill() {
+        let (folder, project) = project(TEXT);
+        let project = project.expect("a project");
+        assert_eq!(project.store, Some(folder.path().join("runs")));
+        assert_eq!(project.names(), ["staging", "lab"]);
+        let staging = project.environment("staging").expect("an environment");
+        assert_eq!(staging.accounts, ["012345678901"]);
+        assert_eq!(staging.resolver, "10.0.0.2:53".parse().ok());
+        assert_eq!(staging.confirm, Confirmation::Yes);
+        assert_eq!(staging.values["base"], "http://h:${env:NOT_SET_ANYWHERE}");
+    }
+
+    #[test]
+    fn files_in_values_are_relative_to_the_project_file_and_stay_secret() {
+        let (folder, project) = project(TEXT);
+        std::fs::create_dir(folder.path().join("secrets")).expect("made");
+        std::fs::write(folder.path().join("secrets/pw"), "hunter22\n").expect("written");
+        std::fs::create_dir(folder.path().join("experiments")).expect("made");
+        let drill = folder.path().join("experiments/x.yaml");
+        let text = "kind: Experiment\nname: x\nvariables: { dsn: {} }\nobjectives: { rpo: 0s }\nprobes: { db: { postgres.ledger: { dsn: \"${dsn}\" } } }\nsteps: [{ name: s, run: [\"true\"] }]\n";
+        std::fs::write(&drill, text).expect("written");
+        let values = project.expect("a project").environment("staging").expect("an environment").values;
+        let loaded =
+            load(&drill, &Given { values, complete: true, ..Given::default() }).expect("an experiment");
+        assert_eq!(loaded.values["dsn"], "postgres://u:***@h/d");
+        assert_eq!(loaded.redactor.clean("pw is hunter22"), "pw is ***");
+    }
+
+    #[test]
+    fn an_unknown_environment_lists_the_known_ones() {
+        let (_folder, project) = project(TEXT);
+        let error = project.expect("a project").environment("stagin").expect_err("unknown");
+        let drawn = error.render(false);
+        assert!(drawn.contains("no environment is called `stagin`"), "{drawn}");
+        assert!(
+            drawn.contains("did you mean `staging`?") && drawn.contains("there is: staging, lab"),
+            "{drawn}"
+        );
+        let none = Project::load(Path::new("/no/such/firedrill.yaml")).expect("the lab");
+        let drawn = none.environment("staging").expect_err("unknown").render(false);
+        assert!(drawn.contains("there is: lab; others are declared in /no/such/firedrill.yaml"), "{drawn}");
+    }
 }

@@ -95,8 +95,9 @@ pub struct Bindings {
     /// Whether the world outside the file is looked at: environment variables and files.
     complete: bool,
     redactor: RefCell<Redactor>,
-    /// The values found so far, so that variables that refer to each other cost nothing.
-    found: RefCell<HashMap<String, Result<Option<String>, Flaw>>>,
+    /// The values found so far, by name and by whether they stand in a secret, so that variables that
+    /// refer to each other cost nothing.
+    found: RefCell<HashMap<(String, bool), Result<Option<String>, Flaw>>>,
 }
 
 impl Bindings {
@@ -133,7 +134,7 @@ impl Bindings {
         let known: Vec<(String, String)> = self
             .declared
             .keys()
-            .filter_map(|name| Some((name.clone(), self.variable(name, &mut Vec::new()).ok()??)))
+            .filter_map(|name| Some((name.clone(), self.variable(name, false, &mut Vec::new()).ok()??)))
             .collect();
         let redactor = self.redactor.borrow();
         known.into_iter().map(|(name, value)| (name, redactor.clean(&value))).collect()
@@ -166,7 +167,7 @@ impl Bindings {
         trail: &mut Vec<String>,
     ) -> Result<Option<String>, Flaw> {
         let Some((source, name)) = reference.split_once(':') else {
-            return self.variable(reference.trim(), trail);
+            return self.variable(reference.trim(), secret, trail);
         };
         match source.trim() {
             "env" => self.env(name.trim(), secret),
@@ -182,7 +183,7 @@ impl Bindings {
         }
     }
 
-    fn variable(&self, name: &str, trail: &mut Vec<String>) -> Result<Option<String>, Flaw> {
+    fn variable(&self, name: &str, secret: bool, trail: &mut Vec<String>) -> Result<Option<String>, Flaw> {
         let Some(variable) = self.declared.get(name) else {
             let known: Vec<&str> = self.declared.keys().map(String::as_str).collect();
             let help = match nearest(name, &known) {
@@ -197,18 +198,21 @@ impl Bindings {
                 None,
             ));
         }
-        if let Some(found) = self.found.borrow().get(name) {
+        // What stands in a secret is secret, whatever it is called itself.
+        let secret = secret || variable.secret;
+        let key = (name.to_owned(), secret);
+        if let Some(found) = self.found.borrow().get(&key) {
             return found.clone();
         }
         let Some(template) = self.given.get(name).or(variable.default.as_ref()) else { return Ok(None) };
         trail.push(name.to_owned());
-        let value = self.expand(template, variable.secret, trail);
+        let value = self.expand(template, secret, trail);
         trail.pop();
-        if let (true, Ok(Some(value))) = (variable.secret, &value) {
+        if let (true, Ok(Some(value))) = (secret, &value) {
             self.redactor.borrow_mut().add(value);
         }
         let value = value.map_err(|(message, help)| (format!("variable `{name}`: {message}"), help));
-        self.found.borrow_mut().insert(name.to_owned(), value.clone());
+        self.found.borrow_mut().insert(key, value.clone());
         value
     }
 
@@ -352,6 +356,19 @@ mod tests {
         assert_eq!(given.values()["dsn"], "***");
         assert_eq!(given.values()["open"], "visible");
         assert_eq!(given.shown("${dsn}").as_deref(), Some("***"));
+    }
+
+    #[test]
+    fn what_stands_in_a_secret_is_secret() {
+        let path = std::env::var("PATH").expect("a PATH");
+        let nested = [("outer", Some("<${inner}>"), true), ("inner", Some("(${env:PATH})"), false)];
+        let given = bindings(&nested, &[], true);
+        value(&given, "${inner}");
+        assert_eq!(given.redactor().clean(&path), path);
+        value(&given, "${outer}");
+        assert_eq!(given.redactor().clean(&path), "***");
+        assert_eq!(given.redactor().clean(&format!("({path})")), "***");
+        assert!(sounds_secret("ORDERS_PASSWORD") && sounds_secret("api_key") && !sounds_secret("AWS_REGION"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ enum Does {
     /// Keeps no deadline.
     Hangs,
     Panics,
-    /// Keeps its thread busy, as broken code does.
+    /// Keeps its thread for this long, the first time, as broken code does.
     Blocks(Duration),
 }
 
@@ -32,13 +32,14 @@ struct Script {
 impl Ask for Script {
     async fn ask(&self, _seq: u32, clock: &Clock) -> Answer {
         let sent = clock.now();
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        let asked_before = self.asked.fetch_add(1, Ordering::SeqCst);
         match self.does {
             Does::Answers | Does::Fails => {}
             Does::Takes(time) => tokio::time::sleep(time).await,
             Does::Hangs => std::future::pending().await,
             Does::Panics => panic!("broken on purpose"),
-            Does::Blocks(time) => thread::sleep(time),
+            Does::Blocks(time) if asked_before == 0 => thread::sleep(time),
+            Does::Blocks(_) => {}
         }
         let mut answer = Answer::good(sent, clock.now(), 0);
         if self.does == Does::Fails {
@@ -161,23 +162,78 @@ async fn a_broken_probe_is_nobodys_outage() {
 
 #[tokio::test]
 async fn a_starved_runtime_is_reported_as_a_stall() {
-    let blocked = Duration::from_millis(300);
-    let lanes = (0..4).map(|_| lane(1000, Does::Blocks(blocked), false).0).collect();
-    let (out, mut seen) = unbounded_channel();
-    let prober = Prober::start(lanes, Clock::start(), 7, out).unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    prober.stop().await;
-    let seen = drain(&mut seen);
-    // Lanes are spread over the second: two at a time are enough to take both workers.
-    let stalls: Vec<&Seen> = seen.iter().filter(|seen| matches!(seen, Seen::Stall { .. })).collect();
-    for stall in &stalls {
-        let Seen::Stall { from, to, .. } = stall else { continue };
-        assert!(to > from);
+    let blocked = Duration::from_millis(400);
+    // Enough lanes to take every worker, each once.
+    let lanes = (0..4).map(|_| lane(40, Does::Blocks(blocked), false).0).collect();
+    let seen = run(lanes, Duration::from_millis(1200)).await;
+    let longest = seen.iter().filter_map(|seen| match seen {
+        Seen::Stall { from, to, witness } if witness == "runtime" => Some(to.since(*from)),
+        _ => None,
+    });
+    let longest = longest.max().unwrap();
+    assert!(longest > Duration::from_millis(300) && longest < Duration::from_millis(900), "{longest:?}");
+}
+
+#[tokio::test]
+async fn a_quiet_prober_reports_no_stall() {
+    let lanes = (0..4).map(|_| lane(100, Does::Answers, false).0).collect();
+    let seen = run(lanes, Duration::from_millis(500)).await;
+    let stalls = seen.iter().filter(|seen| matches!(seen, Seen::Stall { .. })).count();
+    assert_eq!(stalls, 0, "{seen:?}");
+}
+
+/// Set in the process that [`a_stopped_process_says_so_and_sends_no_burst`] starts and stops.
+const CHILD: &str = "FIREDRILL_TEST_PACED_CHILD";
+
+/// Not a test of its own: what the child of the next one does.
+#[tokio::test]
+async fn paced_child() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
     }
-    assert!(
-        !stalls.is_empty()
-            || samples(&seen).iter().all(|sample| sample.done.since(sample.scheduled) < blocked * 2)
-    );
+    println!("started");
+    for seen in run(vec![lane(20, Does::Answers, false).0], Duration::from_millis(1500)).await {
+        match seen {
+            Seen::Sample(sample) => println!("{} {:?}", sample.sent.0, sample.class),
+            Seen::Stall { from, to, .. } => println!("stall {}", to.since(from).as_millis()),
+            Seen::FirstError { .. } => {}
+        }
+    }
+}
+
+#[test]
+fn a_stopped_process_says_so_and_sends_no_burst() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "probe::prober::tests::paced_child", "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(child.id() as i32).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("started")));
+    thread::sleep(Duration::from_millis(400));
+    kill_process(pid, Signal::STOP).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    kill_process(pid, Signal::CONT).unwrap();
+    let lines: Vec<String> = lines.collect();
+    assert!(child.wait().unwrap().success());
+
+    let stalls: Vec<u64> =
+        lines.iter().filter_map(|line| line.strip_prefix("stall ")?.parse().ok()).collect();
+    // At least one witness saw all of it, and none saw much more.
+    assert!(stalls.iter().any(|stall| (480..=560).contains(stall)), "{stalls:?}");
+    let shed = lines.iter().filter(|line| line.ends_with(" Shed")).count();
+    assert!((20..=26).contains(&shed), "{shed} of the 25 samples that were due in 500 ms");
+    let mut sent: Vec<u64> = lines.iter().filter_map(|line| line.strip_suffix(" Ok")?.parse().ok()).collect();
+    sent.sort_unstable();
+    let busiest = sent.windows(4).map(|four| four[3] - four[0]).min().unwrap();
+    assert!(busiest > 20_000_000, "four samples within {busiest} ns");
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Pr
         Problem::new(
             every.span,
             format!(
-                "an RTO of {} cannot be decided by `{}`, which tells an outage to {}",
+                "an RTO of {} cannot be decided by `{}`, which measures an outage to within {}",
                 show(rto.value),
                 watch.name.text,
                 show(width)
@@ -195,24 +195,25 @@ pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
 pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
     let rto = draft.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
     for rail in draft.stop_when.iter().flatten() {
-        let (limit, place) = match rail {
-            Guardrail::Elapsed(limit) => (*limit, None),
+        let (limit, place) = match &rail.value {
+            Guardrail::Elapsed(limit) => (*limit, rail.span),
             Guardrail::ProbeDown { probe, down_for } => {
                 if !draft.probes.iter().any(|watch| watch.name.text == **probe) {
                     let known: Vec<(&str, Span)> =
                         draft.probes.iter().map(|w| (w.name.text.as_str(), w.name.span)).collect();
                     problems.push(no_such("probe", probe, probe.span, &known));
                 }
-                (*down_for, Some(probe.span))
+                (*down_for, rail.span)
             }
         };
         let Some(rto) = rto.filter(|rto| limit < rto.value) else { continue };
         problems.push(
             Problem::new(
-                place.unwrap_or(rto.span),
+                place,
                 format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.value)),
             )
             .label("a recovery in between is never seen")
+            .related(rto.span, "the RTO")
             .help("make the guardrail longer than the RTO")
             .warning(),
         );
@@ -221,15 +222,18 @@ pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
 
 /// Times that must be longer than zero, or than each other.
 pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
-    let zero = |what: &str| {
-        Problem::new(draft.span, format!("`{what}` is longer than zero")).label("in this experiment it is 0s")
-    };
+    let [steady_for, confirm, within_place] = draft.places;
+    let zero = |what: &str, place: Span| Problem::new(place, format!("`{what}` must be longer than zero"));
     if draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
-        problems.push(zero("steady_state.for").help("what was never seen well cannot be seen to recover"));
+        problems.push(
+            zero("steady_state.for", steady_for).help("what was never seen well cannot be seen to recover"),
+        );
     }
     let Some(recovery) = &draft.recovery else { return };
     if recovery.confirm.is_zero() {
-        problems.push(zero("recovery.confirm").help("the first good answer is not recovery: endpoints flap"));
+        problems.push(
+            zero("recovery.confirm", confirm).help("the first good answer is not recovery: endpoints flap"),
+        );
     }
     let rto = draft.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
     if let (Some(within), Some(rto)) = (recovery.within, rto)
@@ -237,10 +241,11 @@ pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     {
         problems.push(
             Problem::new(
-                rto.span,
+                within_place,
                 format!("the drill looks for {}, less than the RTO of {}", show(within), show(rto.value)),
             )
             .label("a recovery after that is never seen")
+            .related(rto.span, "the RTO")
             .help("make `recovery.within` longer than the RTO"),
         );
     }
