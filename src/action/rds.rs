@@ -1,20 +1,23 @@
 //! Actions on RDS DB instances and DB clusters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_rds::types::{DbInstance, SourceType};
 
-use super::{
-    Act, Applied, Before, Effect, Message, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted,
-};
+use self::facts::{available, in_status, multi_az, replicating, stoppable};
+pub(super) use self::states::restore;
+use self::states::{accepted, before, id_of, in_any, look, settle, source_of, stirred, writer_before};
+use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted};
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Wait, rds};
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
 use crate::run::event::Precondition;
+
+mod facts;
+mod states;
 
 record! {
     /// Reboots a DB instance; with `force_failover`, a Multi-AZ one onto its standby. There is
@@ -83,9 +86,6 @@ const STOP: &str = "rds:StopDBInstance";
 const START: &str = "rds:StartDBInstance";
 const FAILOVER: &str = "rds:FailoverDBCluster";
 const PROMOTE: &str = "rds:PromoteReadReplica";
-
-/// Starting a large DB instance takes its time.
-const SETTLED: Duration = Duration::from_secs(45 * 60);
 
 #[async_trait]
 impl Act for RebootDbInstance {
@@ -474,316 +474,5 @@ impl Act for PromoteReadReplica {
             .await?;
         }
         Ok(())
-    }
-}
-
-/// Brings DB instances back to a status (`available` or `stopped`); what is there is left alone.
-pub(super) async fn restore(aws: &Aws, step: &str, ids: &[String], to: &str) -> Result<String, Fault> {
-    let mut done = Vec::new();
-    for id in ids {
-        let wait = Wait {
-            operation: rds::DESCRIBE_DB_INSTANCES,
-            resource: id,
-            what: "the DB instance to settle",
-            within: SETTLED,
-        };
-        let settled = wait
-            .until(aws, || async {
-                let status = rds::status(&rds::instance(aws, id).await?).to_owned();
-                // On its way somewhere, it takes no order.
-                let still = !status.ends_with("ing");
-                Ok(if still { Look::There(status) } else { Look::NotYet(status) })
-            })
-            .await?;
-        if settled == to {
-            done.push(format!("{id} already {to}"));
-            continue;
-        }
-        if to == "available" {
-            aws.mutate(step, START, id, |clients| {
-                clients.rds.start_db_instance().db_instance_identifier(id).send()
-            })
-            .await?;
-        } else {
-            aws.mutate(step, STOP, id, |clients| {
-                clients.rds.stop_db_instance().db_instance_identifier(id).send()
-            })
-            .await?;
-        }
-        done.push(format!("{id} {to} again"));
-    }
-    settle(aws, ids, to, SETTLED).await?;
-    Ok(done.join("; "))
-}
-
-async fn look(aws: &Aws, found: &Found) -> Result<Vec<DbInstance>, Fault> {
-    let mut instances = Vec::new();
-    for id in found.ids() {
-        instances.push(rds::instance(aws, &id).await?);
-    }
-    Ok(instances)
-}
-
-fn id_of(instance: &DbInstance) -> &str {
-    instance.db_instance_identifier().unwrap_or_default()
-}
-
-fn source_of(instance: &DbInstance) -> Option<&str> {
-    instance
-        .read_replica_source_db_instance_identifier()
-        .or(instance.read_replica_source_db_cluster_identifier())
-        .filter(|source| !source.is_empty())
-}
-
-async fn before(aws: &Aws, found: &Found) -> Result<Before, Fault> {
-    let mut before = Before::default();
-    for instance in look(aws, found).await? {
-        let source = source_of(&instance).map(|source| ("replica_of".to_owned(), source.to_owned()));
-        before.messages.extend(messages(aws, id_of(&instance)).await);
-        before.resources.push(Resource {
-            id: id_of(&instance).to_owned(),
-            zone: instance.availability_zone.clone(),
-            state: rds::status(&instance).to_owned(),
-            facts: source.into_iter().collect(),
-        });
-    }
-    Ok(before)
-}
-
-/// The events of a DB instance. They only add to the evidence: without the right to read them, or
-/// where the endpoint has none, the instance's own state has to do.
-async fn messages(aws: &Aws, id: &str) -> BTreeSet<Message> {
-    match rds::messages(aws, SourceType::DbInstance, id).await {
-        Ok(messages) => messages,
-        Err(fault) => {
-            aws.note(format!("doing without the events of {id}: {fault}"));
-            BTreeSet::new()
-        }
-    }
-}
-
-fn in_any(before: &Before, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    before.resources.iter().filter(|r| wanted(&r.state)).map(|r| r.id.clone()).collect()
-}
-
-fn writer_before<'b>(before: &'b Before, id: &str) -> &'b str {
-    before.resource(id).and_then(|r| r.facts.get("writer")).map_or("nobody", String::as_str)
-}
-
-fn accepted(what: &str, found: &Found) -> Applied {
-    Applied { detail: format!("RDS accepted the {what} of {}", found.names()), handle: None }
-}
-
-/// Waits until every DB instance shows that something happened to it: another zone, no source any
-/// more, another status, or an event with one of `words` in it that was not there before.
-async fn stirred(
-    aws: &Aws,
-    found: &Found,
-    before: &Before,
-    words: &[&str],
-    watch: Watch,
-) -> Result<Effect, Fault> {
-    let ids = found.ids();
-    let names = found.names();
-    let wait = Wait {
-        operation: rds::DESCRIBE_DB_INSTANCES,
-        resource: &names,
-        what: "RDS to show that it took hold",
-        within: watch.within,
-    };
-    sighted(aws, wait, watch, || async {
-        let mut stirred = 0;
-        let mut how = Vec::new();
-        for id in &ids {
-            let instance = rds::instance(aws, id).await?;
-            let mut sign = before.resource(id).and_then(|was| difference(was, &instance));
-            if sign.is_none() {
-                sign = news(&before.messages, &messages(aws, id).await, words);
-            }
-            stirred += usize::from(sign.is_some());
-            let sign = sign.unwrap_or_else(|| {
-                format!("still {} in {}", rds::status(&instance), instance.availability_zone().unwrap_or("?"))
-            });
-            how.push(format!("{id}: {sign}"));
-        }
-        Ok(Sight { some: stirred > 0, all: stirred == ids.len(), how: how.join("; ") })
-    })
-    .await
-}
-
-/// What is different about a DB instance, the most telling thing first.
-fn difference(was: &Resource, is: &DbInstance) -> Option<String> {
-    if let (Some(old), Some(new)) = (was.zone.as_deref(), is.availability_zone())
-        && old != new
-    {
-        return Some(format!("primary moved from {old} to {new}"));
-    }
-    if let (Some(source), None) = (was.facts.get("replica_of"), source_of(is)) {
-        return Some(format!("no longer a replica of {source}"));
-    }
-    let status = rds::status(is);
-    (status != was.state).then(|| format!("status went from {} to {status}", was.state))
-}
-
-/// A message that was not there before and has one of `words` in it.
-fn news(before: &BTreeSet<Message>, now: &BTreeSet<Message>, words: &[&str]) -> Option<String> {
-    now.difference(before)
-        .find(|(_, text)| {
-            let text = text.to_lowercase();
-            words.iter().any(|word| text.contains(word))
-        })
-        .map(|(date, text)| format!("event `{text}` of {date}"))
-}
-
-/// Waits until every DB instance has `status`.
-async fn settle(aws: &Aws, ids: &[String], status: &str, within: Duration) -> Result<(), Fault> {
-    for id in ids {
-        let what = format!("the DB instance to be {status}");
-        let wait = Wait { operation: rds::DESCRIBE_DB_INSTANCES, resource: id, what: &what, within };
-        wait.until(aws, || async {
-            let instance = rds::instance(aws, id).await?;
-            let now = rds::status(&instance);
-            Ok(if now == status { Look::There(()) } else { Look::NotYet(now.to_owned()) })
-        })
-        .await?;
-    }
-    Ok(())
-}
-
-fn in_status(instance: &DbInstance, wanted: &str) -> Precondition {
-    let status = rds::status(instance);
-    let holds = status == wanted;
-    let found = if holds { status.to_owned() } else { format!("it is {status}: wait until it is {wanted}") };
-    precondition(format!("{} is {wanted}", id_of(instance)), holds, found)
-}
-
-fn available(instance: &DbInstance) -> Precondition {
-    in_status(instance, "available")
-}
-
-fn multi_az(id: &str, instance: &DbInstance) -> Precondition {
-    let what = format!("{id} is Multi-AZ");
-    if let Some(cluster) = instance.db_cluster_identifier() {
-        let found = format!("it is a member of cluster {cluster}: use `rds.failover_db_cluster`");
-        return precondition(what, false, found);
-    }
-    match (instance.multi_az(), instance.secondary_availability_zone()) {
-        (Some(true), Some(zone)) => precondition(what, true, format!("the standby is in {zone}")),
-        (Some(true), None) => precondition(what, true, "the standby's zone is not told"),
-        _ => precondition(
-            what,
-            false,
-            "it has no standby: make it Multi-AZ, or reboot without `force_failover`",
-        ),
-    }
-}
-
-fn stoppable(instance: &DbInstance) -> Precondition {
-    let id = id_of(instance);
-    let replicas = instance.read_replica_db_instance_identifiers();
-    let obstacle = if let Some(cluster) = instance.db_cluster_identifier() {
-        Some(format!("it is a member of cluster {cluster}, which is stopped as a whole"))
-    } else if let Some(source) = source_of(instance) {
-        Some(format!("it is a read replica of {source}; RDS does not stop replicas"))
-    } else if !replicas.is_empty() {
-        Some(format!("it has read replicas ({}); RDS does not stop such instances", replicas.join(", ")))
-    } else {
-        None
-    };
-    let what = format!("{id} is one that RDS stops");
-    precondition(
-        what,
-        obstacle.is_none(),
-        obstacle.unwrap_or_else(|| "no replicas, in no cluster".to_owned()),
-    )
-}
-
-/// Whether it is a replica, and how well it follows.
-fn replicating(instance: &DbInstance) -> Vec<Precondition> {
-    let id = id_of(instance);
-    let what = format!("{id} is a read replica");
-    let Some(source) = source_of(instance) else {
-        return vec![precondition(
-            what,
-            false,
-            "it has no source: name a replica, or it was promoted already",
-        )];
-    };
-    let mut facts = vec![precondition(what, true, format!("of {source}"))];
-    for info in instance.status_infos() {
-        let status = info.status().unwrap_or("unknown");
-        let message = info.message().filter(|text| !text.is_empty()).map(|text| format!(": {text}"));
-        facts.push(precondition(
-            format!("the replication of {id} is well"),
-            info.normal() != Some(false),
-            format!("{status}{}", message.unwrap_or_default()),
-        ));
-    }
-    facts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn orders() -> Resource {
-        Resource {
-            id: "orders-db".to_owned(),
-            zone: Some("eu-west-1a".to_owned()),
-            state: "available".to_owned(),
-            facts: BTreeMap::new(),
-        }
-    }
-
-    fn now(status: &str, zone: &str) -> DbInstance {
-        DbInstance::builder().db_instance_status(status).availability_zone(zone).build()
-    }
-
-    #[test]
-    fn a_failover_is_told_by_the_zone_before_the_status() {
-        assert_eq!(
-            difference(&orders(), &now("rebooting", "eu-west-1b")).as_deref(),
-            Some("primary moved from eu-west-1a to eu-west-1b")
-        );
-        assert_eq!(
-            difference(&orders(), &now("rebooting", "eu-west-1a")).as_deref(),
-            Some("status went from available to rebooting")
-        );
-        assert_eq!(difference(&orders(), &now("available", "eu-west-1a")), None);
-    }
-
-    #[test]
-    fn a_replica_without_its_source_was_promoted() {
-        let mut replica = orders();
-        replica.facts.insert("replica_of".to_owned(), "orders-db".to_owned());
-        assert_eq!(
-            difference(&replica, &now("available", "eu-west-1a")).as_deref(),
-            Some("no longer a replica of orders-db")
-        );
-    }
-
-    #[test]
-    fn only_new_messages_about_the_matter_are_news() {
-        let message = |date: &str, text: &str| (date.to_owned(), text.to_owned());
-        let before = BTreeSet::from([message("10:00", "Multi-AZ instance failover started")]);
-        let mut now = before.clone();
-        assert_eq!(news(&before, &now, &["failover"]), None);
-        now.insert(message("10:05", "Finished DB instance backup"));
-        assert_eq!(news(&before, &now, &["failover"]), None);
-        now.insert(message("10:06", "Multi-AZ instance failover started"));
-        assert_eq!(
-            news(&before, &now, &["failover"]).as_deref(),
-            Some("event `Multi-AZ instance failover started` of 10:06")
-        );
-    }
-
-    #[test]
-    fn a_single_instance_cannot_fail_over_and_one_with_replicas_cannot_stop() {
-        let single = DbInstance::builder().db_instance_identifier("a").multi_az(false).build();
-        assert!(!multi_az("a", &single).holds);
-        assert!(stoppable(&single).holds);
-        let source = DbInstance::builder().read_replica_db_instance_identifiers("b").build();
-        assert!(!stoppable(&source).holds);
-        assert!(!replicating(&source)[0].holds);
     }
 }

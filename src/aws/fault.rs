@@ -56,7 +56,7 @@ pub struct Fault {
     /// What it was about, such as `orders-db`; empty when about nothing in particular.
     pub resource: String,
     /// AWS's error code.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// What happened, in a sentence without the call's name.
     pub message: String,
     /// What to do next.
@@ -214,7 +214,7 @@ fn answered(
         kind,
         operation: operation.to_owned(),
         resource: resource.to_owned(),
-        code: Some(code.to_owned()),
+        code: Some(code.into()),
         message: message.trim_end_matches('.').to_owned(),
         help,
     }

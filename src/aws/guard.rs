@@ -262,6 +262,27 @@ mod tests {
         assert_eq!(arn_home("i-0a1b2c"), None);
     }
 
+    #[tokio::test]
+    async fn a_reading_client_sends_nothing_that_could_change_anything() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        listener.set_nonblocking(true).expect("a listener can be non-blocking");
+        let settings = crate::aws::Settings {
+            endpoint_url: Some(format!("http://{}", listener.local_addr().expect("it is bound"))),
+            credentials: Some(("test".to_owned(), "test".to_owned())),
+            call_timeout: Duration::from_millis(100),
+            ..Default::default()
+        };
+        let aws = Aws::connect(settings, Arc::new(Silent)).await.expect("it connects");
+        let call = || aws.ec2().terminate_instances().instance_ids("i-0a1b2c");
+        let refused = call().send().await.expect_err("it is stopped here");
+        let why = crate::aws::fault::chain(&refused);
+        assert!(why.contains("TerminateInstances may change something"), "{why}");
+        assert!(listener.accept().is_err(), "a connection was made");
+        // EC2's own rehearsal changes nothing, and is let through.
+        assert!(call().dry_run(true).send().await.is_err(), "nobody answers");
+        assert!(listener.accept().is_ok(), "no connection was made");
+    }
+
     #[test]
     fn reading_operations_are_known_by_their_verbs() {
         for operation in ["DescribeInstances", "ListTasks", "GetChange", "GetCallerIdentity"] {

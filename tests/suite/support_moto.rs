@@ -254,8 +254,11 @@ impl Moto {
             ),
             body: b"0".to_vec(),
         };
-        let Reply::Bytes(bytes) = relay(self.direct, &request) else { panic!("moto did not answer") };
-        assert!(bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&bytes));
+        let answered = match relay(self.direct, &request) {
+            Reply::Bytes(bytes) => bytes.starts_with(b"HTTP/1.1 200"),
+            _ => false,
+        };
+        assert!(answered, "moto does not check permissions now");
     }
 
     /// Settings that allow changes in moto's account.
