@@ -14,8 +14,8 @@ pub(crate) mod ask;
 pub(crate) mod client;
 
 record! {
-    /// Sends one HTTP request and judges the answer. A status of 500 or above is a failure; any other unexpected
-    /// status, header or body is a wrong answer.
+    /// Sends one HTTP request and judges the answer. A status of 500 or above is a failure;
+    /// any other unexpected status, header or body is a wrong answer.
     pub struct Http {
         /// What to request: `http://…` or `https://…`.
         pub url: Url,

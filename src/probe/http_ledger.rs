@@ -64,9 +64,6 @@ struct Stored {
 
 impl HttpLedgerAsk {
     pub(crate) fn open(ledger: &HttpLedger, opening: &Opening) -> Result<HttpLedgerAsk, String> {
-        if ledger.connect_timeout > ledger.timeout {
-            return Err("connect_timeout must not be longer than timeout".to_owned());
-        }
         let settings = Settings {
             url: ledger.url.clone(),
             headers: client::headers(ledger.headers.as_ref())?,

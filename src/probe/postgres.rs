@@ -14,7 +14,8 @@ record! {
     /// Connects to PostgreSQL and asks for its role; good when it is the expected one and
     /// the query, if any, succeeds.
     pub struct Postgres {
-        /// Where to connect: `postgres://user:password@host:5432/database`. `sslmode` is honoured as libpq does it.
+        /// Where to connect: `postgres://user:password@host:5432/database`. `sslmode` is
+        /// honoured as libpq does it.
         pub dsn: Dsn,
         /// Which server must answer: the `writer` accepts writes, `any` may be a standby.
         pub role: Role = Role::Writer,

@@ -23,10 +23,12 @@ const PREPARE_TRY: Duration = Duration::from_secs(3);
 const PREPARE_PAUSE: Duration = Duration::from_millis(300);
 
 record! {
-    /// Writes numbered rows into a table of the run's own, each through a connection of its own, and reads them back
-    /// from the writer in the end: an acknowledged row that is missing then is lost data.
+    /// Writes numbered rows into a table of the run's own, each through a connection of its
+    /// own, and reads them back from the writer in the end: an acknowledged row that is
+    /// missing then is lost data.
     pub struct PostgresLedger {
-        /// Where to write: `postgres://user:password@host:5432/database`. The user must be allowed to create a table.
+        /// Where to write: `postgres://user:password@host:5432/database`. The user must be
+        /// allowed to create a table.
         pub dsn: Dsn,
         /// The table to create, perhaps with its schema; without it, `firedrill_` and the run's id.
         pub table: Option<String>,

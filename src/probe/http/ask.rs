@@ -35,9 +35,6 @@ pub(crate) struct HttpAsk {
 
 impl HttpAsk {
     pub(crate) fn open(http: &Http, opening: &Opening) -> Result<HttpAsk, String> {
-        if http.connect_timeout > http.timeout {
-            return Err("connect_timeout must not be longer than timeout".to_owned());
-        }
         let settings = Settings {
             url: http.url.clone(),
             headers: client::headers(http.headers.as_ref())?,

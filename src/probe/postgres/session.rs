@@ -116,7 +116,8 @@ impl Session {
         }
     }
 
-    /// Whether the server sent a warning: with synchronous replication, that a commit may not have been replicated.
+    /// Whether the server sent a warning: with synchronous replication, that a commit may not
+    /// have been replicated.
     pub(crate) fn warned(&self) -> bool {
         self.warned.load(Ordering::SeqCst)
     }

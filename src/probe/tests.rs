@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use super::fixture::opening;
+use super::*;
+use crate::notation::decode::{Context, Decode, Unresolved};
+use crate::notation::yaml::{Key, Node, Span, Value};
+
+fn scalar(text: &str) -> Node {
+    Node { span: Span::default(), value: Value::Scalar { text: text.to_owned(), plain: true } }
+}
+
+fn list(texts: &[&str]) -> Node {
+    Node { span: Span::default(), value: Value::List(texts.iter().map(|text| scalar(text)).collect()) }
+}
+
+fn map(entries: &[(&str, Node)]) -> Node {
+    let entries = entries
+        .iter()
+        .map(|(key, node)| (Key { text: (*key).to_owned(), span: Span::default() }, node.clone()))
+        .collect();
+    Node { span: Span::default(), value: Value::Map(entries) }
+}
+
+fn read(kind: &str, entries: &[(&str, Node)]) -> Result<Probe, Vec<String>> {
+    let mut cx = Context::new(&Unresolved);
+    let probe = Probe::decode(&map(&[(kind, map(entries))]), &mut cx);
+    probe.ok_or_else(|| cx.problems.into_iter().map(|problem| problem.message).collect())
+}
+
+#[test]
+fn every_kind_is_read_with_its_defaults_and_summed_up() {
+    let url = || ("url", scalar("http://shop.test:8080/health"));
+    let dsn = || ("dsn", scalar("postgres://app:hunter2@db.test/orders"));
+    let expect = map(&[("status", list(&["2xx", "304"])), ("body_contains", scalar("ok"))]);
+    for (kind, entries, summary, deadline, ledger) in [
+        ("http", vec![url()], "GET http://shop.test:8080/health", 2000, false),
+        (
+            "http",
+            vec![url(), ("expect", expect), ("slower_than", scalar("300ms")), ("connection", scalar("kept"))],
+            "GET http://shop.test:8080/health expects 2xx or 304, body contains `ok`, within 300ms (kept connection)",
+            2000,
+            false,
+        ),
+        ("tcp", vec![("address", scalar("db.test:5432"))], "connect db.test:5432", 900, false),
+        (
+            "dns",
+            vec![
+                ("name", scalar("www.test")),
+                ("server", scalar("10.0.0.2")),
+                ("expect", list(&["10.0.0.9"])),
+            ],
+            "www.test A at 10.0.0.2:53 expects 10.0.0.9",
+            900,
+            false,
+        ),
+        ("postgres", vec![dsn()], "postgres://app:***@db.test:5432/orders is the writer", 2000, false),
+        (
+            "postgres.ledger",
+            vec![dsn()],
+            "numbered rows at postgres://app:***@db.test:5432/orders",
+            2000,
+            true,
+        ),
+        ("http.ledger", vec![url()], "numbered entries to http://shop.test:8080/health", 2000, true),
+    ] {
+        let probe = read(kind, &entries).unwrap();
+        assert_eq!(probe.name(), kind);
+        assert_eq!(probe.summary(), summary);
+        assert_eq!(probe.deadline(), Duration::from_millis(deadline), "{kind}");
+        assert_eq!(probe.is_ledger(), ledger, "{kind}");
+        let ready = probe.open(&opening(Resolver::System)).unwrap();
+        assert_eq!((ready.deadline(), ready.writes()), (probe.deadline(), ledger), "{kind}");
+        assert!(!format!("{probe:?}").contains("hunter2"));
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_what_is_expected() {
+    for (kind, entries, message) in [
+        (
+            "http",
+            vec![("url", scalar("shop.test/health"))],
+            "expected a URL such as http://shop.example.com/health, found `shop.test/health`",
+        ),
+        (
+            "http",
+            vec![("url", scalar("ftp://shop.test/"))],
+            "expected a URL such as http://shop.example.com/health, found `ftp://shop.test/`",
+        ),
+        (
+            "tcp",
+            vec![("address", scalar("db.test"))],
+            "expected host:port, such as db.example.com:5432, found `db.test`",
+        ),
+        (
+            "postgres",
+            vec![("dsn", scalar("postgres:///orders?user=hunter2"))],
+            "not a usable PostgreSQL DSN: it names no host",
+        ),
+        ("htpp", vec![], "unknown probe kind `htpp`"),
+    ] {
+        assert_eq!(read(kind, &entries).unwrap_err(), [message]);
+    }
+}
+
+#[test]
+fn times_that_no_answer_can_keep_are_refused() {
+    for (connect, all, why) in
+        [("3s", "2s", "connect_timeout (3s) is longer than timeout (2s)"), ("0", "2s", "timeout of 0")]
+    {
+        let entries = [
+            ("dsn", scalar("postgres://db.test/orders")),
+            ("connect_timeout", scalar(connect)),
+            ("timeout", scalar(all)),
+        ];
+        let probe = read("postgres", &entries).unwrap();
+        let error = probe.open(&opening(Resolver::System)).err().unwrap();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn headers_and_files_are_checked_before_the_run() {
+    let url = || ("url", scalar("https://shop.test/"));
+    for (entries, why) in [
+        (vec![url(), ("headers", map(&[("bad name", scalar("x"))]))], "`bad name` is not a header's name"),
+        (vec![url(), ("tls", map(&[("ca_file", scalar("/nowhere/ca.pem"))]))], "/nowhere/ca.pem"),
+    ] {
+        let error = read("http", &entries).unwrap().open(&opening(Resolver::System)).err().unwrap();
+        assert!(error.contains(why), "{error}");
+    }
+}
