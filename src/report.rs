@@ -5,10 +5,12 @@
 //! name says otherwise. Built from a stored run alone, also straight after a live one.
 
 pub mod build;
+pub mod csv;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod openmetrics;
 pub mod table;
 pub mod text;
 pub mod words;
@@ -43,6 +45,11 @@ pub enum Format {
     Html,
     /// For CI: one suite per run, one case per objective and observer
     Junit,
+    /// Every sample as a row
+    Csv,
+    /// For a trend over many runs
+    #[value(name = "openmetrics")]
+    OpenMetrics,
 }
 
 impl Format {
@@ -54,6 +61,8 @@ impl Format {
             Format::Markdown => "report.md",
             Format::Html => "report.html",
             Format::Junit => "report.junit.xml",
+            Format::Csv => "samples.csv",
+            Format::OpenMetrics => "report.om.txt",
         }
     }
 }
@@ -77,6 +86,8 @@ pub fn render(report: &Report, record: &Record, format: Format, style: Style) ->
         Format::Markdown => Ok(markdown::render(report, record)),
         Format::Html => Ok(html::render(report, record)),
         Format::Junit => junit::render(report),
+        Format::Csv => Ok(csv::render(record)),
+        Format::OpenMetrics => Ok(openmetrics::render(report)),
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::journal::Record;
 use crate::measure::Interval;
 use crate::report::{LedgerReport, Objective, Outage, Outcome, ProbeReport, Report, Verdict, words};
+use crate::run::event::Phase;
 
 /// Where seconds are counted from: the fault if there was one, else the run's start.
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +254,18 @@ pub(crate) fn probe_index(record: &Record, probe: &ProbeReport) -> Option<u16> {
 /// The phases of the latency table, with their names for people, in order.
 pub(crate) const PHASES: [(&str, &str); 3] =
     [("baseline", "before"), ("fault", "during"), ("recovered", "after")];
+
+/// A phase's name for people.
+pub(crate) fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::SteadyState => "steady state",
+        Phase::Steps => "steps",
+        Phase::Recovery => "recovery",
+        Phase::Observation => "observation",
+        Phase::FinalRead => "final read",
+        Phase::Undo => "undo",
+    }
+}
 
 /// Text from outside, without what could steer a terminal, break markup or reorder what is read:
 /// control characters and bidirectional overrides become `�`. Line ends and tabs become spaces.

@@ -4,6 +4,7 @@
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
 mod evidence;
+mod journal;
 mod objectives;
 mod parts;
 mod service;
@@ -48,6 +49,7 @@ pub fn render(report: &Report, record: &Record) -> String {
                     (steps::put_back(report))
                     (steps::prober(report, origin))
                     (evidence::section(report, record))
+                    (journal::section(record, origin))
                     (evidence::experiment(record))
                 }
                 (foot(report))

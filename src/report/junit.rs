@@ -82,7 +82,7 @@ fn objective_case(objective: &Objective, report: &Report) -> TestCase {
     };
     let mut case = case(&case_name(objective), status, report);
     if let Some(hi) = objective.observed.and_then(|observed| observed.hi)
-        && objective.unit == "s"
+        && objective.name == "rto"
     {
         case.set_time(Duration::try_from_secs_f64(hi).unwrap_or_default());
     }

@@ -177,7 +177,14 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// Text for a code span.
+/// Text for a code span, where nothing can be escaped: what could end it is replaced.
 fn code(text: &str) -> String {
-    facts::clean(text).replace('`', "'").replace('|', "¦")
+    let alike = |c| match c {
+        '`' => '\'',
+        '|' => '¦',
+        '<' => '‹',
+        '>' => '›',
+        c => c,
+    };
+    facts::clean(text).chars().map(alike).collect()
 }

@@ -23,7 +23,8 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
 
 /// One line per run: experiment, verdict, and RTO, RPO and availability with their targets.
 pub fn summary_table(reports: &[Report], style: Style) -> String {
-    let mut table = Table::new(&["Experiment", "Verdict", "RTO", "RPO", "Availability"]);
+    let mut table =
+        Table::new(&["Experiment", "Verdict", "RTO (target)", "RPO (target)", "Availability (target)"]);
     for report in reports {
         let mut row: Vec<Cell> =
             vec![clean(&report.experiment).into(), Cell::new(facts::headline(report), outcome_tone(report))];

@@ -39,7 +39,7 @@ pub fn duration(seconds: f64) -> String {
         return "0 s".to_owned();
     }
     if seconds < 1.0 {
-        return millis(seconds * 1e3);
+        return format!("{} ms", trimmed(seconds * 1e3, 2));
     }
     if seconds < 120.0 && seconds != 60.0 {
         return format!("{} s", trimmed(seconds, 3));
@@ -54,14 +54,14 @@ pub fn duration(seconds: f64) -> String {
     said.join(" ")
 }
 
-/// A latency: `0.42 ms`, `3.4 ms`, `412 ms`, `1.21 s`.
+/// A latency, in three digits or so, so that columns of them line up: `0.42 ms`, `13.0 ms`, `412 ms`, `1.21 s`.
 pub fn millis(ms: f64) -> String {
     match ms {
         ms if !ms.is_finite() => "unknown".to_owned(),
-        ms if ms >= 999.5 => format!("{} s", trimmed(ms / 1e3, 2)),
-        ms if ms >= 99.5 => format!("{ms:.0} ms"),
-        ms if ms >= 9.95 => format!("{} ms", trimmed(ms, 1)),
-        ms => format!("{} ms", trimmed(ms, 2)),
+        ms if ms >= 999.5 => format!("{:.2} s", ms / 1e3),
+        ms if ms >= 99.95 => format!("{ms:.0} ms"),
+        ms if ms >= 9.995 => format!("{ms:.1} ms"),
+        ms => format!("{ms:.2} ms"),
     }
 }
 
@@ -85,7 +85,9 @@ pub fn share(interval: Interval) -> String {
     match interval.hi {
         Some(hi) if hi > interval.lo => {
             let digits = share_digits(interval.lo).max(share_digits(hi));
-            format!("{}–{} %", floored(interval.lo * 100.0, digits), floored(hi * 100.0, digits))
+            let up = ceiled(hi * 100.0, digits);
+            let hi = if hi < 1.0 && up.starts_with("100") { floored(hi * 100.0, digits) } else { up };
+            format!("{}–{hi} %", floored(interval.lo * 100.0, digits))
         }
         _ => percent(interval.lo),
     }
@@ -144,7 +146,7 @@ fn share_digits(ratio: f64) -> usize {
     if missing <= 0.0 {
         return 2;
     }
-    let needed = (-(missing.log10())).ceil() - 2.0;
+    let needed = (-missing.log10() - SLACK).ceil() - 2.0;
     (needed.max(2.0) as usize).min(8)
 }
 
@@ -217,6 +219,12 @@ mod tests {
     }
 
     #[test]
+    fn latencies_have_three_digits() {
+        let said: Vec<String> = [0.42, 6.0, 13.0, 411.9, 1210.0].map(millis).into();
+        assert_eq!(said, ["0.42 ms", "6.00 ms", "13.0 ms", "412 ms", "1.21 s"]);
+    }
+
+    #[test]
     fn a_share_below_one_never_reads_as_all() {
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.999_999), "99.9999 %");
@@ -224,6 +232,9 @@ mod tests {
         assert_eq!(percent(0.992), "99.2 %");
         assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(0.000_001), "< 0.01 %");
+        assert_eq!(share(Interval::new(0.99211, 0.99333)), "99.21–99.34 %");
+        assert_eq!(share(Interval::new(0.98, 0.99999)), "98.000–99.999 %");
+        assert_eq!(share(Interval::new(0.98, 1.0)), "98.00–100.00 %");
     }
 
     #[test]

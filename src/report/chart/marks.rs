@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{RIGHT, Scale, WIDTH, px};
 use crate::journal::Record;
-use crate::report::facts::clean;
+use crate::report::facts::{clean, phase_name};
 use crate::report::table::cut;
 use crate::report::{Report, StepReport};
 use crate::run::event::{EventKind, Phase};
@@ -21,7 +21,7 @@ const LETTER: f64 = 6.3;
 
 /// The height of what stands above the lanes.
 pub(super) fn height(report: &Report, _record: &Record, scale: Scale) -> f64 {
-    let rows = place(report, scale).iter().map(|(row, _)| row + 1).max().unwrap_or(0);
+    let rows = place(report, scale).iter().map(|(row, ..)| row + 1).max().unwrap_or(0);
     MARKS + PHASES + STEP * rows as f64 + 10.0
 }
 
@@ -71,19 +71,9 @@ fn phases(report: &Report, record: &Record, scale: Scale) -> Markup {
     }
 }
 
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::SteadyState => "steady state",
-        Phase::Steps => "steps",
-        Phase::Recovery => "recovery",
-        Phase::Observation => "observation",
-        Phase::FinalRead => "final read",
-        Phase::Undo => "undo",
-    }
-}
-
-/// The steps that were begun, each with its row: the first row in which its label fits.
-fn place(report: &Report, scale: Scale) -> Vec<(usize, &StepReport)> {
+/// The steps that were begun, each with its row: the first in which its label fits. Without such
+/// a row a step shares the last one, without its label.
+fn place(report: &Report, scale: Scale) -> Vec<(usize, &StepReport, bool)> {
     let mut ends = [f64::NEG_INFINITY; ROWS];
     let mut placed = Vec::new();
     for step in &report.steps {
@@ -95,8 +85,10 @@ fn place(report: &Report, scale: Scale) -> Vec<(usize, &StepReport)> {
         let reach = scale.x(to).max(scale.x(from) + LETTER * step.name.chars().count().min(LONGEST) as f64);
         let free = ends.iter().position(|end| *end <= scale.x(from));
         let row = free.unwrap_or(ROWS - 1);
-        ends[row] = reach + 16.0;
-        placed.push((row, step));
+        if let Some(end) = ends.get_mut(row) {
+            *end = end.max(reach + 16.0);
+        }
+        placed.push((row, step, free.is_some()));
     }
     placed
 }
@@ -110,17 +102,19 @@ fn steps(report: &Report, scale: Scale) -> Markup {
         @if !placed.is_empty() {
             text class="note" x="0" y=(px(MARKS + PHASES + 14.0)) { "steps" }
         }
-        @for (row, step) in placed {
+        @for (row, step, named) in placed {
             @let from = scale.x(step.started.unwrap_or(0.0));
             @let width = (scale.x(step.finished.unwrap_or(report.duration)) - from).max(3.0);
             @let y = MARKS + PHASES + STEP * row as f64;
             @let name = cut(&clean(&step.name), LONGEST);
             @let turned = from + name.chars().count() as f64 * LETTER > WIDTH - RIGHT;
             rect class="step" x=(px(from)) y=(px(y + 15.0)) width=(px(width)) height="3" {}
-            text class="tick strong" y=(px(y + 11.0)) x=(px(if turned { from + width } else { from + 4.0 }))
-                text-anchor=(if turned { "end" } else { "start" }) {
-                title { (clean(&step.name)) ": " (clean(&step.outcome)) }
-                (name)
+            @if named {
+                text class="tick strong" y=(px(y + 11.0)) x=(px(if turned { from + width } else { from + 4.0 }))
+                    text-anchor=(if turned { "end" } else { "start" }) {
+                    title { (clean(&step.name)) ": " (clean(&step.outcome)) }
+                    (name)
+                }
             }
         }
     }

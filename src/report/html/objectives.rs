@@ -34,7 +34,7 @@ pub(super) fn section(report: &Report) -> Markup {
                     }
                 },
                 value(&facts::target(objective)),
-                html! { div { strong.v { (figure) } @if let Some(remark) = remark { span.why { (remark) } } } },
+                html! { div { strong.v { (figure) } @if let Some(remark) = remark { span class="why v" { (remark) } } } },
                 bar(objective),
                 html! { div { (chip(objective.verdict)) span.why { (said(&objective.because)) } } },
             ]
@@ -46,7 +46,7 @@ pub(super) fn section(report: &Report) -> Markup {
             @if rows.is_empty() {
                 p.quiet { "The experiment declares no targets." }
             } @else {
-                div.objectives { (table(&columns, &rows)) }
+                div.two { (table(&columns, &rows)) }
                 (how_to_read())
             }
         }
@@ -82,7 +82,7 @@ impl Ruler {
         let observed = objective.observed.unwrap_or_default();
         if facts::at_least(objective) {
             let lowest = objective.target.min(if objective.observed.is_some() { observed.lo } else { 1.0 });
-            return Ruler { least: (lowest - (1.0 - lowest) * 0.35).max(0.0).min(0.999), most: 1.0 };
+            return Ruler { least: (lowest - (1.0 - lowest) * 0.35).clamp(0.0, 0.999), most: 1.0 };
         }
         let highest = objective.target.max(observed.hi.unwrap_or(observed.lo));
         Ruler { least: 0.0, most: if highest > 0.0 { highest * 1.25 } else { 1.0 } }

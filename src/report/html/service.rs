@@ -68,7 +68,7 @@ pub(super) fn outages(report: &Report, origin: Origin) -> Markup {
             vec![
                 html! { strong { (said(&probe.name)) } },
                 value(&facts::began(outage, origin)),
-                html! { strong { (value(&facts::lasted(outage))) } },
+                html! { div { strong.v { (words::span(outage.duration)) } @if outage.duration.hi.is_none() { span.why { "not over when the watch ended" } } } },
                 said(&facts::depth(outage)),
                 html! { (facts::causes(&outage.errors)) },
                 html! { span.quiet { (before) ", " (proof.first_bad) "–" (proof.last_bad) " bad, " (after) } },
@@ -80,7 +80,7 @@ pub(super) fn outages(report: &Report, origin: Origin) -> Markup {
             h2 { "Outages" }
             @if rows.is_empty() {
                 p.quiet { "No probe saw an outage. The shortest that each could have seen is its resolution, below." }
-            } @else { (table(&columns, &rows)) }
+            } @else { div.two { (table(&columns, &rows)) } }
             (samples(report))
         }
     }
@@ -210,7 +210,7 @@ fn account(ledger: &LedgerReport) -> Markup {
     html! {
         p.lead {
             strong { (clean(&ledger.probe)) } ": " (facts::lost(ledger))
-            @if let Some(seconds) = ledger.seconds { ", " (words::span(seconds)) " of writes" }
+            @if let Some(seconds) = ledger.seconds && ledger.lost > 0 { ", " (words::span(seconds)) " of writes" }
             "; one write every " (words::duration(ledger.resolution)) "."
         }
         @if ledger.error.is_none() {

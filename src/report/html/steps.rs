@@ -10,14 +10,18 @@ use crate::report::{Report, StepReport, words};
 use crate::run::event::PlannedStep;
 
 pub(super) fn section(report: &Report, record: &Record, origin: Origin) -> Markup {
+    let plan = &record.header.plan;
+    let plan_of = |name: &str| plan.iter().find(|plan| plan.name == name);
+    let unbegun = plan.iter().filter(|plan| report.steps.iter().all(|step| step.name != plan.name));
+    // Where nothing was done, the plan is what there is to read.
+    let open = report.fault.is_none();
     html! {
-        @if !report.steps.is_empty() || !record.header.plan.is_empty() {
+        @if !report.steps.is_empty() || !plan.is_empty() {
             section {
                 h2 { "Steps" }
                 ol.steps {
-                    @for step in &report.steps {
-                        (entry(step, record.header.plan.iter().find(|plan| plan.name == step.name), origin))
-                    }
+                    @for step in &report.steps { (entry(step, plan_of(&step.name), origin, open)) }
+                    @for plan in unbegun { (entry(&not_begun(plan), Some(plan), origin, open)) }
                 }
                 @if let Some(fault) = &report.fault { (took_hold(report, fault, origin)) }
             }
@@ -25,11 +29,26 @@ pub(super) fn section(report: &Report, record: &Record, origin: Origin) -> Marku
     }
 }
 
-fn entry(step: &StepReport, plan: Option<&PlannedStep>, origin: Origin) -> Markup {
+/// A step that the run did not come to.
+fn not_begun(plan: &PlannedStep) -> StepReport {
+    StepReport {
+        name: plan.name.clone(),
+        kind: plan.kind.clone(),
+        summary: plan.summary.clone(),
+        outcome: "not begun".to_owned(),
+        started: None,
+        finished: None,
+        detail: None,
+        evidence: None,
+        undo: plan.undo.clone(),
+    }
+}
+
+fn entry(step: &StepReport, plan: Option<&PlannedStep>, origin: Origin, open: bool) -> Markup {
     let class = match step.outcome.as_str() {
         "done" => "pass",
         "failed" => "fail",
-        "skipped" => "calm",
+        "skipped" | "not begun" => "calm",
         _ => "unsure",
     };
     let mut facts: Vec<(&str, Markup)> = Vec::new();
@@ -59,13 +78,13 @@ fn entry(step: &StepReport, plan: Option<&PlannedStep>, origin: Origin) -> Marku
             }
             p { (clean(&step.summary)) }
             dl.facts { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } }
-            @if let Some(plan) = plan { (planned(plan)) }
+            @if let Some(plan) = plan { (planned(plan, open)) }
         }
     }
 }
 
 /// What the plan knew before anything happened.
-fn planned(plan: &PlannedStep) -> Markup {
+fn planned(plan: &PlannedStep, open: bool) -> Markup {
     let mut facts: Vec<(&str, Markup)> = Vec::new();
     if !plan.targets.is_empty() {
         facts.push(("Targets", said(&plan.targets.join(", "))));
@@ -83,7 +102,7 @@ fn planned(plan: &PlannedStep) -> Markup {
         ));
     }
     html! {
-        details {
+        details open[open] {
             summary { "Plan and preconditions" }
             @if !plan.preconditions.is_empty() {
                 ul.checks {
@@ -101,7 +120,8 @@ fn planned(plan: &PlannedStep) -> Markup {
 }
 
 fn took_hold(report: &Report, fault: &crate::report::Fault, origin: Origin) -> Markup {
-    let call = words::span(origin.relative(fault.injected_at));
+    let took = fault.injected_at.hi.map(|hi| ((hi - fault.injected_at.lo) * 1e3).round() / 1e3);
+    let call = took.map_or_else(|| "never".to_owned(), words::duration);
     let rows: Vec<Vec<Markup>> = fault
         .evidence
         .iter()
@@ -110,8 +130,9 @@ fn took_hold(report: &Report, fault: &crate::report::Fault, origin: Origin) -> M
     html! {
         h3 { "How the fault is known to have taken hold" }
         p.quiet {
-            "The call of " strong { (clean(&fault.step)) } " was out from " (call)
-            "; RTO is counted from its sending."
+            "The call of " strong { (clean(&fault.step)) } " was answered "
+            @if took.is_some() { (call) " after it was sent" } @else { (call) }
+            ". RTO is counted from its sending."
         }
         @if rows.is_empty() {
             @if report.probes.iter().all(|probe| probe.outages.is_empty()) { p { "Nothing showed it." } }
