@@ -1,5 +1,13 @@
-//! Whole-program tests: the real binary, real sockets on loopback, real servers.
+//! Whole-program tests: the real binary and the real clients, on real sockets.
 
-mod cli;
-mod lab_drills;
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod aws_faults;
+mod bad_files;
+mod experiments;
+mod moto;
+mod postgres;
 mod support;
+mod support_moto;
+mod support_pg;
+mod verdicts;
