@@ -6,6 +6,8 @@ use clap::Args;
 
 use super::reference;
 use crate::action::Action;
+use crate::notation::decode::{Context, Decode as _, Unresolved};
+use crate::notation::yaml::{self, Node, Value};
 
 /// What to describe.
 #[derive(Args, Clone, Debug)]
@@ -24,10 +26,38 @@ pub fn actions(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> 
     };
     match all.iter().find(|one| one.name == name) {
         Some(one) => {
-            reference::page(one, &[], &example(name), out)?;
+            reference::page(one, &facts(name), &example(name), out)?;
             Ok(0)
         }
         None => reference::no_such("action", name, Action::NAMES, err),
+    }
+}
+
+/// What the action itself knows: its target, its permissions, whether it can be undone.
+fn facts(name: &str) -> Vec<String> {
+    let Some(action) = instance(name) else { return Vec::new() };
+    let mut facts = vec![
+        format!("Acts on: {}", action.accepts()),
+        format!("IAM permissions: {}", action.act().permissions().join(", ")),
+    ];
+    if action.irreversible() {
+        facts.push("Needs `irreversible: true` in its step.".to_owned());
+    }
+    facts
+}
+
+/// The action that the example shows.
+fn instance(name: &str) -> Option<Action> {
+    let root = yaml::parse(example(name).as_bytes()).root?;
+    let steps = value(&root, "steps")?;
+    let Value::List(steps) = &steps.value else { return None };
+    Action::decode(value(steps.first()?, "action")?, &mut Context::new(&Unresolved))
+}
+
+fn value<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node),
+        _ => None,
     }
 }
 
@@ -81,6 +111,7 @@ mod tests {
             std::fs::write(&path, format!("{rest}{}", example(name))).expect("written");
             let loaded = load(&path, &Given::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(loaded.warnings, [], "{name}");
+            assert!(facts(name)[1].contains(':'), "{name}: {:?}", facts(name));
             assert_eq!(loaded.experiment.steps[0].does.kind(), *name);
         }
     }

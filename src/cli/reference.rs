@@ -33,6 +33,9 @@ pub(super) fn page(
 ) -> io::Result<()> {
     writeln!(out, "{}\n", one.name)?;
     wrapped(one.about, "  ", out)?;
+    if !extra.is_empty() {
+        writeln!(out)?;
+    }
     for line in extra {
         wrapped(line, "  ", out)?;
     }

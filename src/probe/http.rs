@@ -165,6 +165,10 @@ impl Decode for Method {
             }
         }
     }
+
+    fn written(&self) -> Option<String> {
+        Some(self.to_string())
+    }
 }
 
 /// The statuses that are good: inclusive ranges.

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::run::event;
 
@@ -153,4 +155,20 @@ fn a_checksum_is_that_of_the_file() {
     let bytes = std::fs::read(&path).expect("read");
     assert_eq!(loaded.source.text.as_bytes(), bytes);
     assert_eq!(loaded.source.sha256.len(), 64);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A file that somebody is in the middle of writing never breaks the reader or the drawing.
+    #[test]
+    fn a_half_written_file_never_panics(from in 0usize..TEXT.len(), length in 0usize..40, junk in "[a-z${}:\\[\\]\n \"-]{0,6}") {
+        let to = (from + length).min(TEXT.len());
+        let text = format!("{}{junk}{}", &TEXT[..from], &TEXT[to..]);
+        let (_folder, path) = write(&text);
+        if let Ok(Checked::Experiment(diagnostics)) | Err(diagnostics) = check(&path) {
+            prop_assert_eq!(diagnostics.render(false).is_empty(), diagnostics.problems.is_empty());
+        }
+        let _ = load(&path, &given(&[("url", "http://h"), ("password", "hunter22")]));
+    }
 }

@@ -31,6 +31,9 @@ record! {
 /// What is wrong with a value: a line, and what to do about it.
 type Flaw = (String, Option<String>);
 
+/// A value, `None` when it is not known yet.
+type Answer = Result<Option<String>, Flaw>;
+
 /// A part of a text that may hold references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'t> {
@@ -97,7 +100,7 @@ pub struct Bindings {
     redactor: RefCell<Redactor>,
     /// The values found so far, by name and by whether they stand in a secret, so that variables that
     /// refer to each other cost nothing.
-    found: RefCell<HashMap<(String, bool), Result<Option<String>, Flaw>>>,
+    found: RefCell<HashMap<(String, bool), Answer>>,
 }
 
 impl Bindings {
