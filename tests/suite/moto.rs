@@ -5,15 +5,21 @@
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{InstanceType, ResourceType, Tag, TagSpecification};
+use aws_sdk_ecs::types::{
+    AwsVpcConfiguration, ContainerDefinition, LaunchType, NetworkConfiguration, NetworkMode,
+};
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType,
 };
 use firedrill::action::ec2::{StartInstances, StopInstances, TerminateInstances};
-use firedrill::action::rds::{PromoteReadReplica, RebootDbInstance, StopDbInstance};
+use firedrill::action::ecs::StopTask;
+use firedrill::action::rds::{FailoverDbCluster, PromoteReadReplica, RebootDbInstance, StopDbInstance};
 use firedrill::action::route53::FlipRecord;
 use firedrill::action::{Act, Action, Applied, Prepared, Undo, Watch};
 use firedrill::aws::find::{Found, Target, find};
-use firedrill::aws::target::{Ec2Instance, Pick, RdsInstance, RecordType, Route53Record};
+use firedrill::aws::target::{
+    Ec2Instance, EcsTask, Pick, RdsCluster, RdsInstance, RecordType, Route53Record,
+};
 use firedrill::aws::{Aws, FaultKind, Settings};
 use firedrill::clock::{Clock, Moment};
 use firedrill::notation::decode::Spanned;
@@ -234,6 +240,100 @@ async fn a_replica_is_promoted_and_a_primary_is_not() {
 
     perform(&aws, action.act(), &found).await;
     assert_eq!(moto.relay.mutations(), ["PromoteReadReplica"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_fails_over_and_the_new_writer_shows_it() {
+    let Some(moto) = Moto::start() else { return };
+    let rds = aws_sdk_rds::Client::new(&moto.arranging().await);
+    let cluster = rds.create_db_cluster().db_cluster_identifier("catalog").engine("aurora-postgresql");
+    cluster.master_username("admin1").master_user_password("password1").send().await.expect("a cluster");
+    for id in ["catalog-1", "catalog-2"] {
+        let member = rds.create_db_instance().db_instance_identifier(id).db_cluster_identifier("catalog");
+        let member = member.engine("aurora-postgresql").db_instance_class("db.r5.large");
+        member.send().await.expect("moto makes a member");
+    }
+    let target = Target::RdsCluster(RdsCluster { id: "catalog".to_owned() });
+    let action = Action::FailoverDbCluster(FailoverDbCluster {
+        target: named("catalog"),
+        target_db_instance_identifier: Some("catalog-2".to_owned()),
+    });
+    let found = rehearse(&moto, &action, &target).await;
+    let (aws, _) = connected(moto.settings()).await;
+    let (prepared, applied) = perform(&aws, action.act(), &found).await;
+    let effect = action.act().effect(&aws, &found, &prepared.before, &applied, watch(SOON)).await;
+    assert_eq!(effect.expect("it moved").evidence, "catalog: writer was catalog-1, is catalog-2");
+    action.act().ready(&aws, &found, &prepared.before, &applied, SOON).await.expect("it is available");
+    assert_eq!(moto.relay.mutations(), ["FailoverDBCluster"]);
+    let facts = action.act().check(&aws, &found).await.expect("it can be checked");
+    assert!(facts.iter().any(|fact| !fact.holds), "catalog-2 is the writer now: {facts:?}");
+}
+
+/// A cluster whose service's tasks moto never starts, with two tasks that are started by hand.
+async fn tasks(moto: &Moto) {
+    let config = moto.arranging().await;
+    let (ec2, ecs) = (aws_sdk_ec2::Client::new(&config), aws_sdk_ecs::Client::new(&config));
+    let subnets = ec2.describe_subnets().send().await.expect("moto has subnets").subnets.unwrap_or_default();
+    let groups = ec2.describe_security_groups().send().await.expect("moto has security groups");
+    let group = groups.security_groups.unwrap_or_default()[0].group_id.clone().expect("a group has an id");
+    let network = AwsVpcConfiguration::builder()
+        .subnets(subnets[0].subnet_id.clone().expect("a subnet has an id"))
+        .security_groups(group)
+        .build()
+        .expect("it is complete");
+    ecs.create_cluster().cluster_name("shop").send().await.expect("moto makes a cluster");
+    let container = ContainerDefinition::builder().name("web").image("web").memory(128).build();
+    let family = ecs.register_task_definition().family("checkout").container_definitions(container);
+    family.network_mode(NetworkMode::Awsvpc).send().await.expect("moto takes a task definition");
+    ecs.run_task()
+        .cluster("shop")
+        .task_definition("checkout")
+        .count(2)
+        .launch_type(LaunchType::Fargate)
+        .network_configuration(NetworkConfiguration::builder().awsvpc_configuration(network).build())
+        .group("service:checkout")
+        .send()
+        .await
+        .expect("moto runs tasks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_task_is_stopped_with_its_reason() {
+    let Some(moto) = Moto::start() else { return };
+    moto.hold_tasks();
+    tasks(&moto).await;
+    let target = Target::EcsTask(EcsTask {
+        cluster: "shop".to_owned(),
+        service: None,
+        family: Some("checkout".to_owned()),
+        id: None,
+        availability_zone: None,
+        pick: Some(Pick::Count(1)),
+        spread: None,
+        at_most: None,
+    });
+    let action = Action::StopTask(StopTask { target: named("task"), reason: Some("a drill".to_owned()) });
+    let found = rehearse(&moto, &action, &target).await;
+    assert_eq!((found.resources.len(), found.candidates), (1, 2));
+    let (aws, _) = connected(moto.settings()).await;
+    let (prepared, applied) = perform(&aws, action.act(), &found).await;
+    let effect = action.act().effect(&aws, &found, &prepared.before, &applied, watch(SOON)).await;
+    let evidence = effect.expect("it stops").evidence;
+    assert!(evidence.contains("STOPPED") && evidence.contains("(a drill)"), "{evidence}");
+    action.act().ready(&aws, &found, &prepared.before, &applied, SOON).await.expect("it has stopped");
+    assert_eq!(moto.relay.mutations(), ["StopTask"]);
+
+    // moto crashes on a task that it does not know, and says so with a page.
+    let mut ghost = found.clone();
+    ghost.resources[0].id = "arn:aws:ecs:eu-west-1:123456789012:task/shop/0123456789abcdef".to_owned();
+    let fault = action.act().apply(&aws, "step", &ghost, &prepared.before).await.expect_err("there is none");
+    assert!(matches!(fault.kind, FaultKind::Unclear | FaultKind::Refused), "{fault}");
+    assert!(fault.to_string().starts_with("ecs:StopTask of arn:aws:ecs"), "{fault}");
+    ghost.resources[0].id = "arn:aws:ecs:us-east-1:123456789012:task/shop/0123456789abcdef".to_owned();
+    let fault =
+        action.act().apply(&aws, "step", &ghost, &prepared.before).await.expect_err("it is elsewhere");
+    assert_eq!(fault.kind, FaultKind::Guarded);
+    assert!(fault.message.contains("us-east-1"), "{fault}");
 }
 
 fn record(name: &str, value: &str) -> ResourceRecordSet {

@@ -247,18 +247,29 @@ impl Moto {
 
     /// Makes moto check credentials and permissions from now on.
     pub fn require_permissions(&self) {
-        let request = Request {
-            head: format!(
-                "POST /moto-api/reset-auth HTTP/1.1\r\nHost: {}\r\nContent-Type: application/octet-stream\r\nContent-Length: 1\r\n\r\n",
-                self.direct
-            ),
-            body: b"0".to_vec(),
-        };
-        let answered = match relay(self.direct, &request) {
-            Reply::Bytes(bytes) => bytes.starts_with(b"HTTP/1.1 200"),
+        self.control("reset-auth", "application/octet-stream", "0");
+    }
+
+    /// Keeps tasks RUNNING until they are stopped; moto otherwise moves them on at every look.
+    pub fn hold_tasks(&self) {
+        let transition = r#"{"model_name":"ecs::task","transition":{"progression":"time","seconds":600}}"#;
+        self.control("state-manager/set-transition", "application/json", transition);
+    }
+
+    fn control(&self, path: &str, kind: &str, body: &str) {
+        let head = format!(
+            "POST /moto-api/{path} HTTP/1.1\r\nHost: {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            self.direct,
+            body.len()
+        );
+        let request = Request { head, body: body.as_bytes().to_vec() };
+        let done = match relay(self.direct, &request) {
+            Reply::Bytes(bytes) => {
+                bytes.split(|byte| *byte == b' ').nth(1).is_some_and(|code| code[0] == b'2')
+            }
             _ => false,
         };
-        assert!(answered, "moto does not check permissions now");
+        assert!(done, "moto does not take {path}");
     }
 
     /// Settings that allow changes in moto's account.
