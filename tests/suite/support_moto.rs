@@ -211,15 +211,16 @@ pub struct Moto {
 
 impl Moto {
     /// Starts moto, or returns `None` where it is not installed. `FIREDRILL_MOTO` names the
-    /// `moto_server` program, and then it must be there.
+    /// `moto_server` program; then, and with `FIREDRILL_REQUIRE_TESTBEDS=1`, it must be there.
     pub fn start() -> Option<Moto> {
         let named = std::env::var_os("FIREDRILL_MOTO").map(PathBuf::from);
-        let wanted = named.is_some();
+        let required = std::env::var("FIREDRILL_REQUIRE_TESTBEDS").is_ok_and(|value| value == "1");
+        let wanted = named.is_some() || required;
         let program = named
             .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".test/moto/bin/moto_server"));
         if !program.exists() {
-            assert!(!wanted, "FIREDRILL_MOTO names {}, which is not there", program.display());
-            eprintln!("skipped: moto is not installed (see CONTRIBUTING.md)");
+            assert!(!wanted, "moto is wanted, but {} is not there", program.display());
+            eprintln!("skipped: moto is not installed (see tests/run.sh)");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port is free");
@@ -324,8 +325,9 @@ impl Notebook {
 }
 
 impl Witness for Notebook {
-    fn sent(&self, step: &str, operation: &str, resource: &str) {
+    fn sent(&self, step: &str, operation: &str, resource: &str) -> Result<(), String> {
         self.write(format!("sent {operation} of {resource} for {step}"));
+        Ok(())
     }
 
     fn returned(&self, _: &str, operation: &str, _: &str, outcome: CallOutcome, _: Option<String>) {
