@@ -178,5 +178,5 @@ async fn addresses_need_no_server() {
         assert_eq!(found, [address.parse::<IpAddr>().unwrap()]);
     }
     let found = Resolver::System.addresses("localhost", Duration::from_millis(900)).await.unwrap();
-    assert!(found.contains(&LOOPBACK) || found.contains(&"::1".parse().unwrap()), "{found:?}");
+    assert!(found[0] == LOOPBACK || !found.contains(&LOOPBACK), "{found:?}");
 }
