@@ -11,7 +11,6 @@ use async_trait::async_trait;
 
 use crate::choice;
 use crate::clock::{Clock, Moment};
-use crate::notation::units;
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class};
 
@@ -58,7 +57,9 @@ pub struct Opening {
 impl Probe {
     /// Makes it ready to be asked. Connects to nothing yet, but reads certificate files.
     pub fn open(&self, opening: &Opening) -> Result<Arc<dyn Ask>, String> {
-        self.check_times()?;
+        if self.deadline().is_zero() {
+            return Err("a timeout of 0 leaves no time for any answer".to_owned());
+        }
         Ok(match self {
             Probe::Http(http) => Arc::new(http::ask::HttpAsk::open(http, opening)?),
             Probe::Tcp(tcp) => Arc::new(tcp::ask::TcpAsk::open(tcp, opening)),
@@ -97,36 +98,6 @@ impl Probe {
             Probe::Postgres(postgres) => postgres.timeout,
             Probe::PostgresLedger(ledger) => ledger.timeout,
             Probe::HttpLedger(ledger) => ledger.timeout,
-        }
-    }
-}
-
-impl Probe {
-    /// How long the connection may take, for the kinds that have one.
-    pub fn connect_timeout(&self) -> Option<Duration> {
-        match self {
-            Probe::Http(http) => Some(http.connect_timeout),
-            Probe::Tcp(tcp) => Some(tcp.connect_timeout),
-            Probe::Dns(_) => None,
-            Probe::Postgres(postgres) => Some(postgres.connect_timeout),
-            Probe::PostgresLedger(ledger) => Some(ledger.connect_timeout),
-            Probe::HttpLedger(ledger) => Some(ledger.connect_timeout),
-        }
-    }
-
-    /// Times that no answer could keep.
-    fn check_times(&self) -> Result<(), String> {
-        let (connect, all) = (self.connect_timeout(), self.deadline());
-        if all.is_zero() || connect.is_some_and(|connect| connect.is_zero()) {
-            return Err("a timeout of 0 leaves no time for any answer".to_owned());
-        }
-        match connect {
-            Some(connect) if connect > all => Err(format!(
-                "connect_timeout ({}) is longer than timeout ({}), which includes it",
-                units::show(connect),
-                units::show(all)
-            )),
-            _ => Ok(()),
         }
     }
 }

@@ -68,7 +68,7 @@ impl HttpLedgerAsk {
             url: ledger.url.clone(),
             headers: client::headers(ledger.headers.as_ref())?,
             tls: ledger.tls.clone(),
-            connect_timeout: ledger.connect_timeout,
+            connect_timeout: ledger.connect_timeout.min(ledger.timeout),
             redirects: false,
             keep: false,
             resolver: opening.resolver.clone(),

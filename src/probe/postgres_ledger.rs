@@ -67,8 +67,9 @@ impl PostgresLedgerAsk {
             Some(table) => quoted(table)?,
             None => quoted(&own_name(&opening.run_id))?,
         };
+        let connect_timeout = ledger.connect_timeout.min(ledger.timeout);
         Ok(PostgresLedgerAsk {
-            door: Door::new(&ledger.dsn, opening.resolver.clone(), ledger.connect_timeout)?,
+            door: Door::new(&ledger.dsn, opening.resolver.clone(), connect_timeout)?,
             timeout: ledger.timeout,
             run: opening.run_id.replace('\'', "''"),
             table,

@@ -87,7 +87,8 @@ impl fmt::Display for Resolver {
 }
 
 impl Resolver {
-    /// The addresses of `host` in the order of the answer; never empty. An IP address is its own.
+    /// The addresses of `host`, IPv4 first, else in the order of the answer; never empty. An IP
+    /// address is its own.
     pub(crate) async fn addresses(&self, host: &str, budget: Duration) -> Result<Vec<IpAddr>, DnsFailure> {
         let literal = host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = literal.parse() {
@@ -140,7 +141,10 @@ fn nameserver(resolv_conf: &str) -> Option<SocketAddr> {
 async fn system(host: &str) -> Result<Vec<IpAddr>, DnsFailure> {
     match tokio::net::lookup_host((host, 0)).await {
         Ok(found) => {
-            let addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+            let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+            // IPv4 first, as with a server of one's own: one address is tried, and `localhost`
+            // is often `::1` to the system and `127.0.0.1` to the program that listens.
+            addresses.sort_by_key(IpAddr::is_ipv6);
             match addresses.is_empty() {
                 true => Err(DnsFailure::new(FailureKind::Answered, format!("{host} has no address"))),
                 false => Ok(addresses),
@@ -283,4 +287,17 @@ fn answers(answer: &Message, question: &Message) -> bool {
         // A server that refuses to parse may leave the question out.
         && (answer.queries == question.queries
             || (answer.queries.is_empty() && answer.metadata.response_code != ResponseCode::NoError))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_first_nameserver_is_asked() {
+        let text = "# generated\nsearch shop.test\nnameserver  10.0.0.2\nnameserver 10.0.0.3\n";
+        assert_eq!(nameserver(text), "10.0.0.2:53".parse().ok());
+        assert_eq!(nameserver("nameserver fd00::2"), "[fd00::2]:53".parse().ok());
+        assert_eq!(nameserver("search shop.test"), None);
+    }
 }

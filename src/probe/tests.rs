@@ -104,19 +104,10 @@ fn what_cannot_be_meant_is_refused_with_what_is_expected() {
 }
 
 #[test]
-fn times_that_no_answer_can_keep_are_refused() {
-    for (connect, all, why) in
-        [("3s", "2s", "connect_timeout (3s) is longer than timeout (2s)"), ("0", "2s", "timeout of 0")]
-    {
-        let entries = [
-            ("dsn", scalar("postgres://db.test/orders")),
-            ("connect_timeout", scalar(connect)),
-            ("timeout", scalar(all)),
-        ];
-        let probe = read("postgres", &entries).unwrap();
-        let error = probe.open(&opening(Resolver::System)).err().unwrap();
-        assert!(error.contains(why), "{error}");
-    }
+fn a_time_that_no_answer_can_keep_is_refused() {
+    let entries = [("dsn", scalar("postgres://db.test/orders")), ("timeout", scalar("0"))];
+    let error = read("postgres", &entries).unwrap().open(&opening(Resolver::System)).err().unwrap();
+    assert!(error.contains("timeout of 0"), "{error}");
 }
 
 #[test]

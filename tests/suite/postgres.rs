@@ -154,7 +154,7 @@ async fn a_write_that_is_not_answered_is_unknown_and_may_still_happen() {
     let answer = ready.ask(0, &clock).await;
     assert_eq!(kind(&answer), (Class::Info, Cause::Timeout), "{answer:?}");
     let took = answer.done.since(answer.sent);
-    assert!(took >= Duration::from_millis(700) && took < Duration::from_millis(800), "{took:?}");
+    assert!(took >= Duration::from_millis(700) && took < Duration::from_millis(1100), "{took:?}");
     session.batch_execute("commit").await.unwrap();
     until_there(&session, "select 1 / count(*) from firedrill_test_run").await;
     assert_eq!(ready.read_back(&clock).await.unwrap().present, [(0, 0)]);

@@ -39,7 +39,7 @@ impl HttpAsk {
             url: http.url.clone(),
             headers: client::headers(http.headers.as_ref())?,
             tls: http.tls.clone(),
-            connect_timeout: http.connect_timeout,
+            connect_timeout: http.connect_timeout.min(http.timeout),
             redirects: http.redirects,
             keep: http.connection != Connection::Fresh,
             resolver: opening.resolver.clone(),

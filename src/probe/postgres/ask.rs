@@ -20,7 +20,8 @@ pub(crate) struct PostgresAsk {
 
 impl PostgresAsk {
     pub(crate) fn open(postgres: &Postgres, opening: &Opening) -> Result<PostgresAsk, String> {
-        let door = Door::new(&postgres.dsn, opening.resolver.clone(), postgres.connect_timeout)?;
+        let connect_timeout = postgres.connect_timeout.min(postgres.timeout);
+        let door = Door::new(&postgres.dsn, opening.resolver.clone(), connect_timeout)?;
         Ok(PostgresAsk { postgres: postgres.clone(), door })
     }
 

@@ -29,7 +29,7 @@ async fn a_black_hole_takes_exactly_the_connect_deadline() {
     let answer = ask(tcp(hole.address, None)).await;
     assert_eq!((answer.class, answer.cause), (Class::Timeout, Cause::ConnectTimeout));
     let took = answer.done.since(answer.sent);
-    assert!(took >= Duration::from_millis(900) && took < Duration::from_millis(990), "{took:?}");
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_millis(1300), "{took:?}");
 }
 
 #[tokio::test]
