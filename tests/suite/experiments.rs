@@ -26,6 +26,7 @@ const LAB_VALUES: &[(&str, &str)] = &[
     ("checkout_url", "http://checkout.lab.test:8080"),
     ("steady", "4s"),
     ("confirm", "4s"),
+    ("observe", "16s"),
 ];
 
 fn folder() -> PathBuf {
