@@ -187,7 +187,9 @@ async fn plan_step(
             fact.summary = format!("run {}", run.line());
             Doing::Program(run)
         }
-        Does::Action(action) => Doing::Action(Box::new(plan_action(experiment, action, means, &mut fact).await?)),
+        Does::Action(action) => {
+            Doing::Action(Box::new(plan_action(experiment, action, means, &mut fact).await?))
+        }
     };
     let undo = step.undo.as_ref().map(|undo| program(undo, STEP_TIMEOUT));
     if let Some(undo) = &undo {
@@ -254,7 +256,9 @@ impl Plan {
     pub fn unmet(&self) -> Option<String> {
         let unmet = |step: &PlannedStep| {
             let lines = step.preconditions.iter().filter(|condition| !condition.holds);
-            lines.map(|Precondition { what, found, .. }| format!("  step `{}`: {what}: {found}", step.name)).collect::<Vec<_>>()
+            lines
+                .map(|Precondition { what, found, .. }| format!("  step `{}`: {what}: {found}", step.name))
+                .collect::<Vec<_>>()
         };
         let lines: Vec<String> = self.facts.iter().flat_map(unmet).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))

@@ -39,8 +39,9 @@ struct Recent {
 impl Live {
     /// A view of a run that has this header.
     pub fn new(header: &Header, colour: bool) -> Live {
-        let interactive =
-            std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let interactive = std::io::stderr().is_terminal()
+            && std::env::var_os("CI").is_none()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let probes: Vec<Recent> = header
             .probes
             .iter()
@@ -219,10 +220,15 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             format!("step `{step}` {how}: {}", detail.as_deref().unwrap_or("no reason given"))
         }
         EventKind::ProberStalled { from_ns, to_ns, witness } => {
-            format!("the prober itself stalled for {:.3} s ({witness}): its samples then are void", *to_ns - *from_ns)
+            format!(
+                "the prober itself stalled for {:.3} s ({witness}): its samples then are void",
+                *to_ns - *from_ns
+            )
         }
         EventKind::RecoveryConfirmed { because } => format!("recovery confirmed: {because}"),
-        EventKind::RecoveryTimedOut { probes } => format!("recovery NOT confirmed in time: {}", probes.join(", ")),
+        EventKind::RecoveryTimedOut { probes } => {
+            format!("recovery NOT confirmed in time: {}", probes.join(", "))
+        }
         EventKind::LedgerRead { probe, reading } => match &reading.error {
             None => {
                 let rows: u64 = reading.present.iter().map(|(lo, hi)| u64::from(hi - lo) + 1).sum();
@@ -231,7 +237,9 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             Some(error) => format!("ledger `{probe}` could NOT be read back: {error}"),
         },
         EventKind::GuardrailTripped { rule } => format!("GUARDRAIL: {rule}"),
-        EventKind::AbortRequested { by } => format!("ABORT by {by}: stopping and undoing (again to leave at once)"),
+        EventKind::AbortRequested { by } => {
+            format!("ABORT by {by}: stopping and undoing (again to leave at once)")
+        }
         EventKind::UndoStarted { step } => format!("undoing step `{step}`"),
         EventKind::UndoFinished { done: true, detail, .. } => format!("  undone: {detail}"),
         EventKind::UndoFinished { done: false, detail, .. } => format!("  NOT undone: {detail}"),

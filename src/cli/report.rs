@@ -31,7 +31,8 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, colour: bool) -> Result<Exit, Failure> {
     let dir = find(&args.store, &args.run)?;
     let record = journal::read(&dir).map_err(|error| {
-        Failure::usage(error.to_string()).help("the journal is the only truth: a report needs it whole up to its cut")
+        Failure::usage(error.to_string())
+            .help("the journal is the only truth: a report needs it whole up to its cut")
     })?;
     let report = report::build::build(&record);
     let style = Style { colour: colour && args.output.is_none(), ..Style::PLAIN };

@@ -97,8 +97,10 @@ fn confirm(args: &RunArgs, files: &[PathBuf]) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("running in `{name}` changes things there and needs confirmation"))
-            .help("run it on a terminal and type the environment's name, or say --yes"));
+        return Err(Failure::usage(format!(
+            "running in `{name}` changes things there and needs confirmation"
+        ))
+        .help("run it on a terminal and type the environment's name, or say --yes"));
     }
     let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     eprint!("This changes things in `{name}`: {}.\nType the environment's name to go on: ", list.join(", "));
@@ -152,7 +154,8 @@ impl Drill<'_> {
         }
         if let Finished::Left(left) = finished {
             let lines: Vec<String> = left.iter().map(|(step, undo)| format!("\n  {step}: {undo}")).collect();
-            let left = if lines.is_empty() { "\n  nothing was to be undone".to_owned() } else { lines.concat() };
+            let left =
+                if lines.is_empty() { "\n  nothing was to be undone".to_owned() } else { lines.concat() };
             return Err(Failure::not_started(format!("left at the second signal; NOT undone:{left}"))
                 .help(format!("the prior state of each is in {}", dir.join("journal.jsonl").display()))
                 .exiting(Exit::UndoIncomplete));

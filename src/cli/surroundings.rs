@@ -123,8 +123,9 @@ pub fn start_lab(timing: LabTiming, seed: u64) -> Result<Lab, Failure> {
         LabTiming::Real => lab::Timing::Real,
     };
     Lab::start(lab::Settings { seed, timing }).map_err(|error| {
-        Failure::not_started(format!("the lab cannot start: {error}"))
-            .help("it needs free ports on loopback addresses (127.x.y.z); another run may be at it: try again")
+        Failure::not_started(format!("the lab cannot start: {error}")).help(
+            "it needs free ports on loopback addresses (127.x.y.z); another run may be at it: try again",
+        )
     })
 }
 

@@ -38,7 +38,10 @@ impl Plan {
             objectives: experiment.objectives.facts(),
             steady_state: experiment.steady_state.facts(),
             recovery: experiment.recovery_facts(),
-            measure_from: self.measure_from(experiment).and_then(|i| self.steps.get(i)).map(|step| step.name.clone()),
+            measure_from: self
+                .measure_from(experiment)
+                .and_then(|i| self.steps.get(i))
+                .map(|step| step.name.clone()),
             plan: self.facts.clone(),
         }
     }

@@ -136,7 +136,8 @@ pub async fn run(run: Run, view: &mut dyn View) -> Result<Finished, RunError> {
     run.desk.open(recorder.clone());
     let signals = Signals::listen().map_err(RunError::Signals)?;
     let (seen_out, seen) = mpsc::unbounded_channel();
-    let prober = Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
+    let prober =
+        Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
     let (message_out, messages) = mpsc::unbounded_channel();
     let (stop, _) = watch::channel(false);
     let mut engine = Engine {

@@ -21,7 +21,12 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder on an open journal; every event is also sent to `out`.
-    pub fn new(clock: Clock, redactor: Arc<Redactor>, writer: Writer, out: UnboundedSender<Event>) -> Recorder {
+    pub fn new(
+        clock: Clock,
+        redactor: Arc<Redactor>,
+        writer: Writer,
+        out: UnboundedSender<Event>,
+    ) -> Recorder {
         Recorder { clock, redactor, writer: Mutex::new(writer), out }
     }
 

@@ -13,8 +13,8 @@ use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
 use crate::aws::{Aws, Fault};
 use crate::plan::{Doing, Planned};
-use crate::run::program::Program;
 use crate::probe::Ask;
+use crate::run::program::Program;
 
 /// How often a verification asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -187,7 +187,9 @@ impl Stage {
     async fn verify(&mut self, step: &Planned, detail: Option<String>) -> Ending {
         for check in &step.verify {
             let began = self.recorder.clock().now();
-            match within(check.within, &mut self.stop, ask_until_good(check.ask.as_ref(), &self.recorder)).await {
+            match within(check.within, &mut self.stop, ask_until_good(check.ask.as_ref(), &self.recorder))
+                .await
+            {
                 Waited::Done(()) => {
                     let seen = EventKind::EffectSeen {
                         step: step.name.clone(),

@@ -44,7 +44,8 @@ impl Undoing {
 /// that customers are not sent back to what is not there yet.
 pub fn order(mut prepared: Vec<(String, Undoing)>) -> Vec<(String, Undoing)> {
     prepared.reverse();
-    let (traffic, capacity): (Vec<_>, Vec<_>) = prepared.into_iter().partition(|(_, undo)| undo.moves_traffic());
+    let (traffic, capacity): (Vec<_>, Vec<_>) =
+        prepared.into_iter().partition(|(_, undo)| undo.moves_traffic());
     capacity.into_iter().chain(traffic).collect()
 }
 

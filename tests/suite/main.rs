@@ -6,6 +6,7 @@ mod aws_faults;
 mod bad_files;
 mod experiments;
 mod moto;
+mod pg_drill;
 mod postgres;
 mod support;
 mod support_moto;

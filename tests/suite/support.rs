@@ -14,7 +14,9 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn firedrill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
     command.current_dir(root()).env("NO_COLOR", "1").env("CI", "true");
-    for name in ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+    for name in
+        ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+    {
         command.env_remove(name);
     }
     // No instance metadata to be asked for credentials: that address is not on loopback.

@@ -22,19 +22,25 @@ use tokio_postgres::NoTls;
 /// The password of the superuser `postgres`.
 pub const PASSWORD: &str = "hunter2";
 
-const BINARIES: &str = "/usr/lib/postgresql/15/bin";
+const VERSIONS: &str = "/usr/lib/postgresql";
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// Whether PostgreSQL is here. Without it a test is skipped, loudly, unless
 /// `FIREDRILL_REQUIRE_TESTBEDS=1` makes that a failure.
 pub fn installed() -> bool {
-    let here = Path::new(BINARIES).join("postgres").exists();
+    let here = binaries().is_some();
     let required = std::env::var("FIREDRILL_REQUIRE_TESTBEDS").is_ok_and(|value| value == "1");
-    assert!(here || !required, "FIREDRILL_REQUIRE_TESTBEDS=1, but {BINARIES}/postgres is missing");
+    assert!(here || !required, "FIREDRILL_REQUIRE_TESTBEDS=1, but there is no PostgreSQL in {VERSIONS}");
     if !here {
-        eprintln!("SKIPPED: {BINARIES}/postgres is missing; install postgresql-15 to run this test");
+        eprintln!("SKIPPED: no PostgreSQL in {VERSIONS}; tests/run.sh installs it");
     }
     here
+}
+
+/// Where the newest PostgreSQL's programs are.
+pub fn binaries() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(VERSIONS).ok()?.flatten().map(|entry| entry.path().join("bin"));
+    versions.filter(|bin| bin.join("postgres").exists()).max()
 }
 
 /// A primary, and perhaps a streaming standby, on one port of two loopback addresses.
@@ -48,7 +54,7 @@ pub struct Cluster {
 pub struct Node {
     pub ip: Ipv4Addr,
     pub port: u16,
-    data: PathBuf,
+    pub data: PathBuf,
     server: Child,
 }
 
@@ -134,6 +140,11 @@ impl Node {
         Some(client)
     }
 
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
     /// Kills the server as a power loss would.
     pub fn kill(&mut self) {
         self.server.kill().unwrap();
@@ -186,7 +197,7 @@ fn run(folder: &TempDir, program: &str, arguments: &str) {
 
 /// PostgreSQL refuses to run as root, so root runs it as `postgres`.
 fn command(folder: &TempDir, program: &str, arguments: &str) -> Command {
-    let program = format!("{BINARIES}/{program}");
+    let program = show(&binaries().expect("PostgreSQL is installed").join(program));
     let mut command = match rustix::process::getuid().is_root() {
         true => {
             let mut command = Command::new("setpriv");

@@ -156,7 +156,11 @@ fn a_step_that_fails_is_never_a_pass_and_is_undone() {
 fn a_guardrail_aborts_and_undoes() {
     let service = Service::start(None);
     let broken = service.file("broken");
-    let file = service.experiment(&words(&service.touch()), "{ rto: 10s }", "stop_when:\n  - probe: web\n    down_for: 2s\n");
+    let file = service.experiment(
+        &words(&service.touch()),
+        "{ rto: 10s }",
+        "stop_when:\n  - probe: web\n    down_for: 2s\n",
+    );
     let text = std::fs::read_to_string(&file).expect("read");
     let undo = format!("    undo: [\"rm\", {:?}]\nrecovery:", broken.display().to_string());
     std::fs::write(&file, text.replace("recovery:", &undo)).expect("written");
