@@ -4,12 +4,80 @@
 //! All instants and durations are seconds on the run's one clock since `started_at`, unless a
 //! name says otherwise. Built from a stored run alone, also straight after a live one.
 
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod table;
+pub mod text;
+pub mod words;
+
+mod chart;
+mod facts;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Record;
 use crate::measure::Interval;
+pub use table::Style;
+
+/// How a report can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For a terminal
+    Text,
+    /// The public contract, `firedrill/report/v1`
+    Json,
+    /// For a pull request or a wiki
+    #[value(name = "md", alias = "markdown")]
+    Markdown,
+    /// One self-contained page, for the audit and the archive
+    Html,
+    /// For CI: one suite per run, one case per objective and observer
+    Junit,
+}
+
+impl Format {
+    /// The file's name in a run's folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Format::Text => "report.txt",
+            Format::Json => "report.json",
+            Format::Markdown => "report.md",
+            Format::Html => "report.html",
+            Format::Junit => "report.junit.xml",
+        }
+    }
+}
+
+/// A report that could not be written in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// As JSON.
+    #[error("the report could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// As JUnit XML.
+    #[error("the report could not be written as JUnit XML")]
+    Junit(#[from] quick_junit::SerializeError),
+}
+
+/// The report of a run in a format. `style` matters to [`Format::Text`] alone.
+pub fn render(report: &Report, record: &Record, format: Format, style: Style) -> Result<String, RenderError> {
+    match format {
+        Format::Text => Ok(text::render(report, record, style, &[])),
+        Format::Json => json::render(report),
+        Format::Markdown => Ok(markdown::render(report, record)),
+        Format::Html => Ok(html::render(report, record)),
+        Format::Junit => junit::render(report),
+    }
+}
 
 /// The public contract. Fields may be added within a version; none is removed or changes meaning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

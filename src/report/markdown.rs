@@ -1,0 +1,183 @@
+//! The report for a pull request, a ticket or a wiki: GitHub-flavoured Markdown, short.
+//!
+//! Text from outside is escaped: it can open no tag, no link, no table cell and mention nobody.
+
+use crate::journal::Record;
+use crate::report::facts::{self, Origin};
+use crate::report::{Outcome, Report, Verdict, words};
+
+/// The report as Markdown.
+pub fn render(report: &Report, record: &Record) -> String {
+    let origin = Origin::of(report, record);
+    let mut out = String::new();
+    head(&mut out, report, origin);
+    objectives(&mut out, report);
+    outages(&mut out, report, origin);
+    ledgers(&mut out, report);
+    steps(&mut out, report, origin);
+    lists(&mut out, report);
+    foot(&mut out, report);
+    out
+}
+
+fn head(out: &mut String, report: &Report, origin: Origin) {
+    let mark = match report.verdict {
+        Outcome::Inconclusive if report.dry_run => "🔵",
+        Outcome::Pass => "✅",
+        Outcome::Fail => "❌",
+        Outcome::Inconclusive | Outcome::Aborted => "⚠️",
+    };
+    let title = report.title.as_deref().unwrap_or(&report.experiment);
+    out.push_str(&format!("## {mark} {}: {}\n\n", facts::headline(report), escape(title)));
+    out.push_str(&format!("{}\n\n", escape(&report.because)));
+    let mut line = format!(
+        "`{}` in {} on {}, {} long",
+        code(&report.experiment),
+        escape(&report.environment),
+        origin.day(),
+        words::duration((report.duration * 10.0).round() / 10.0)
+    );
+    if let Some(owner) = &report.owner {
+        line.push_str(&format!(", owned by {}", escape(owner)));
+    }
+    out.push_str(&line);
+    out.push_str(".\n\n");
+}
+
+fn objectives(out: &mut String, report: &Report) {
+    let rows: Vec<Vec<String>> = report
+        .objectives
+        .iter()
+        .map(|objective| {
+            let mark = match objective.verdict {
+                Verdict::Pass => "✅",
+                Verdict::Fail => "❌",
+                Verdict::Inconclusive => "⚠️",
+            };
+            vec![
+                facts::objective(&objective.name),
+                escape(&objective.observer),
+                facts::target(objective),
+                escape(&facts::observed(objective, report)),
+                format!("{mark} {}", facts::verdict(objective.verdict)),
+                escape(&objective.because),
+            ]
+        })
+        .collect();
+    table(out, &["Objective", "Observer", "Target", "Observed", "Verdict", "Because"], &rows);
+}
+
+fn outages(out: &mut String, report: &Report, origin: Origin) {
+    let rows: Vec<Vec<String>> = report
+        .probes
+        .iter()
+        .flat_map(|probe| probe.outages.iter().map(move |outage| (probe, outage)))
+        .map(|(probe, outage)| {
+            vec![
+                escape(&probe.name),
+                facts::began(outage, origin),
+                facts::lasted(outage),
+                facts::depth(outage),
+                escape(&facts::causes(&outage.errors)),
+            ]
+        })
+        .collect();
+    table(out, &["Outage of", "Began", "Lasted", "Depth", "Errors"], &rows);
+}
+
+fn ledgers(out: &mut String, report: &Report) {
+    for ledger in &report.rpo {
+        let mut parts = vec![facts::lost(ledger)];
+        parts.extend(facts::ledger_rest(ledger));
+        out.push_str(&format!("- Ledger **{}**: {}\n", escape(&ledger.probe), escape(&parts.join(", "))));
+        if !ledger.lost_ranges.is_empty() {
+            out.push_str(&format!("  - lost numbers: {}\n", facts::ranges(&ledger.lost_ranges)));
+        }
+    }
+    if !report.rpo.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn steps(out: &mut String, report: &Report, origin: Origin) {
+    let rows: Vec<Vec<String>> = report
+        .steps
+        .iter()
+        .map(|step| {
+            let note = step.evidence.as_ref().or(step.detail.as_ref());
+            vec![
+                escape(&step.name),
+                escape(&step.outcome),
+                step.started.map(|at| origin.instant(at)).unwrap_or_default(),
+                step.finished.map(|at| origin.instant(at)).unwrap_or_default(),
+                note.map(|text| escape(text)).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(out, &["Step", "Outcome", "Started", "Finished", "What was seen"], &rows);
+}
+
+fn lists(out: &mut String, report: &Report) {
+    if !report.undo.complete {
+        out.push_str(&format!("**Not put back**, run `firedrill recover {}`:\n\n", code(&report.run)));
+        out.extend(report.undo.left.iter().map(|left| format!("- {}\n", escape(left))));
+        out.push('\n');
+    }
+    if !report.notes.is_empty() {
+        out.push_str("Notes:\n\n");
+        out.extend(report.notes.iter().map(|note| format!("- {}\n", escape(note))));
+        out.push('\n');
+    }
+}
+
+fn foot(out: &mut String, report: &Report) {
+    let evidence = &report.evidence;
+    out.push_str(&format!(
+        "<sub>run `{}` · firedrill {} · seed {} · {} · experiment `{}` · journal `{}`</sub>\n",
+        code(&report.run),
+        escape(&evidence.firedrill),
+        report.seed,
+        words::counted(evidence.samples, "sample", "samples"),
+        short(&evidence.experiment_sha256),
+        short(&evidence.journal_sha256),
+    ));
+}
+
+fn short(hash: &str) -> String {
+    code(&hash.chars().take(12).collect::<String>())
+}
+
+fn table(out: &mut String, head: &[&str], rows: &[Vec<String>]) {
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str(&format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len())));
+    for row in rows {
+        out.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    out.push('\n');
+}
+
+/// Text in which nothing is markup. `@` is kept from naming a person by a word joiner.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in facts::clean(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("@\u{2060}"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text for a code span.
+fn code(text: &str) -> String {
+    facts::clean(text).replace('`', "'").replace('|', "¦")
+}
