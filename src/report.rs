@@ -4,6 +4,7 @@
 //! All instants and durations are seconds on the run's one clock since `started_at`, unless a
 //! name says otherwise. Built from a stored run alone, also straight after a live one.
 
+pub mod build;
 pub mod html;
 pub mod json;
 pub mod junit;
