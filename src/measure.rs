@@ -1,6 +1,14 @@
-//! From a timeline to numbers. Pure: no I/O, no clock.
+//! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
+
+pub mod latency;
+pub mod ledger;
+pub mod outage;
+pub mod service;
 
 use serde::{Deserialize, Serialize};
+
+use crate::journal::Record;
+use crate::timeline::Timeline;
 
 /// A measured value: it is somewhere in `[lo, hi]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -26,5 +34,28 @@ impl Interval {
     /// Whether `value` is within.
     pub fn contains(&self, value: f64) -> bool {
         value >= self.lo && self.hi.is_none_or(|hi| value <= hi)
+    }
+}
+
+/// Everything measured in a run, in the order of the header's probes.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    /// What each probe measured.
+    pub services: Vec<service::Service>,
+    /// What each ledger found: one entry per ledger probe.
+    pub ledgers: Vec<ledger::Ledger>,
+}
+
+impl Measures {
+    /// Measures a run.
+    pub fn of(record: &Record, timeline: &Timeline) -> Measures {
+        let services = timeline.tracks.iter().map(|track| service::Service::of(track, timeline)).collect();
+        let ledgers = timeline
+            .tracks
+            .iter()
+            .filter(|track| track.facts.ledger)
+            .map(|track| ledger::Ledger::of(track, record, timeline.fault.as_ref().map(|fault| fault.sent)))
+            .collect();
+        Measures { services, ledgers }
     }
 }

@@ -1,0 +1,239 @@
+//! What one probe measured: counts, availability, latency, outages and RTO.
+
+use std::collections::BTreeMap;
+
+use super::Interval;
+use super::latency::Latencies;
+use super::outage::{self, Outage};
+use crate::clock::Moment;
+use crate::sample::{Class, Sample};
+use crate::timeline::{Timeline, Track, due};
+
+/// This many bad samples within so many in a row (5 %), outside any outage, mean that the service
+/// was degraded.
+const DEGRADED_BAD: usize = 4;
+const DEGRADED_AMONG: usize = 80;
+
+/// What one probe measured.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// How its samples went.
+    pub counts: Counts,
+    /// Availability from the fault to the end of observation; `None` without samples then.
+    pub availability: Option<Availability>,
+    /// The finest outage it could have seen, in seconds.
+    pub resolution: f64,
+    /// Latency of correct answers per phase: `baseline`, `fault`, `recovered`.
+    pub latency: BTreeMap<&'static str, Latencies>,
+    /// Latency of correct answers from the steady state to the end of observation.
+    pub overall: Option<Latencies>,
+    /// Its outages, in order.
+    pub outages: Vec<Outage>,
+    /// Recovery time from the fault; `None` without a fault or without a sample after it.
+    pub rto: Option<Rto>,
+    /// The first bad sample that the fault may have caused.
+    pub felt: Option<Sample>,
+    /// Bad samples outside any outage.
+    pub blips: u64,
+    /// Bad samples by cause.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// How a probe's samples went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Samples that were due.
+    pub scheduled: u64,
+    /// Good ones.
+    pub ok: u64,
+    /// Bad ones.
+    pub bad: u64,
+    /// Ones that say nothing, the prober having been at fault, or that are missing.
+    pub void: u64,
+    /// Ones never sent.
+    pub shed: u64,
+}
+
+impl Counts {
+    /// Share of samples that say something.
+    pub fn coverage(&self) -> f64 {
+        (self.ok + self.bad) as f64 / self.scheduled.max(1) as f64
+    }
+}
+
+/// Request-based availability of one probe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Availability {
+    /// Good samples.
+    pub ok: u64,
+    /// Bad samples.
+    pub bad: u64,
+    /// Samples that say nothing.
+    pub unknown: u64,
+    /// `ok / (ok + bad)`.
+    pub ratio: f64,
+    /// What it can be at most and at least, whatever the unknown samples would have said.
+    pub bounds: Interval,
+}
+
+impl Availability {
+    /// Share of samples that say something.
+    pub fn coverage(&self) -> f64 {
+        (self.ok + self.bad) as f64 / (self.ok + self.bad + self.unknown).max(1) as f64
+    }
+}
+
+/// Recovery time from the injection of the fault, as one probe saw it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rto {
+    /// Seconds from the call being sent.
+    pub seconds: Interval,
+    /// What it is made of.
+    pub how: Recovered,
+}
+
+/// What an RTO is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovered {
+    /// No outage was seen: it is 0, within the resolution.
+    NeverDown,
+    /// No outage by the entry rule, but too many bad samples to say that nothing happened: the
+    /// upper bound is the first good sample after the last bad one.
+    Degraded,
+    /// The last outage ended, and recovery was confirmed.
+    Confirmed,
+    /// Recovery was not confirmed: there is no upper bound.
+    Unconfirmed,
+}
+
+impl Service {
+    /// Measures one probe's samples.
+    pub fn of(track: &Track, timeline: &Timeline) -> Service {
+        let fault = timeline.fault.as_ref().map(|fault| fault.sent);
+        let outages = outage::outages(track);
+        let resolution = resolution(track);
+        let felt = fault.and_then(|fault| {
+            track.valid.iter().find(|sample| sample.class.bad() && sample.done >= fault).copied()
+        });
+        let over = outages.iter().rev().find(|outage| fault.is_some_and(|fault| outage.after(fault)));
+        let over = match over {
+            Some(outage) => outage.proof.3.map(|good| good.sent),
+            None => timeline.observing,
+        };
+        let correct = |from: Moment, to: Moment| {
+            Latencies::of(track.valid.iter().filter(|sample| {
+                matches!(sample.class, Class::Ok | Class::Slow) && (from..to).contains(&sample.scheduled)
+            }))
+        };
+        let (began, ended) = (fault.unwrap_or(Moment(u64::MAX)), over.unwrap_or(Moment(u64::MAX)));
+        let phases = [
+            ("baseline", Moment::ZERO, began),
+            ("fault", began, ended),
+            ("recovered", ended.max(began), Moment(u64::MAX)),
+        ];
+        Service {
+            counts: counts(track),
+            availability: fault.and_then(|fault| availability(track, fault, timeline.watched_until)),
+            resolution,
+            latency: phases
+                .into_iter()
+                .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
+                .collect(),
+            overall: correct(Moment::ZERO, timeline.watched_until),
+            rto: fault.and_then(|fault| rto(track, &outages, fault, resolution)),
+            felt,
+            blips: track.blips().count() as u64,
+            errors: errors(track.valid.iter()),
+            outages,
+        }
+    }
+
+    /// The outages that a fault injected at `fault` may have caused.
+    pub fn outages_after(&self, fault: Moment) -> impl Iterator<Item = &Outage> {
+        self.outages.iter().filter(move |outage| outage.after(fault))
+    }
+}
+
+impl Outage {
+    /// Whether it lasted into the time after `fault`.
+    pub fn after(&self, fault: Moment) -> bool {
+        self.proof.2.done >= fault && self.end.hi.is_none_or(|hi| hi > fault.secs())
+    }
+}
+
+fn counts(track: &Track) -> Counts {
+    let scheduled = track.due();
+    let good = track.valid.iter().filter(|sample| sample.class.good()).count() as u64;
+    let bad = track.valid.len() as u64 - good;
+    let shed = track.samples.iter().filter(|sample| sample.class == Class::Shed).count() as u64;
+    Counts { scheduled, ok: good, bad, void: scheduled.saturating_sub(good + bad + shed), shed }
+}
+
+/// `2·every`, and the slowest good answer.
+fn resolution(track: &Track) -> f64 {
+    let good = track.valid.iter().filter(|sample| sample.class.good());
+    2.0 * track.facts.every + good.map(|sample| sample.done - sample.sent).fold(0.0, f64::max)
+}
+
+fn availability(track: &Track, from: Moment, to: Moment) -> Option<Availability> {
+    let watched = |sample: &&Sample| (from..to).contains(&sample.scheduled);
+    let known = track.valid.iter().filter(watched).count() as u64;
+    let ok = track.valid.iter().filter(watched).filter(|sample| sample.class.good()).count() as u64;
+    let due = due(track.samples.iter().filter(watched)).max(known);
+    if known == 0 {
+        return None;
+    }
+    let unknown = due - known;
+    Some(Availability {
+        ok,
+        bad: known - ok,
+        unknown,
+        ratio: ok as f64 / known as f64,
+        bounds: Interval::new(ok as f64 / due as f64, (ok + unknown) as f64 / due as f64),
+    })
+}
+
+fn rto(track: &Track, outages: &[Outage], fault: Moment, resolution: f64) -> Option<Rto> {
+    track.valid.iter().find(|sample| sample.sent >= fault)?;
+    if let Some(last) = outages.iter().rev().find(|outage| outage.after(fault)) {
+        let lo = (last.proof.2.sent - fault).max(0.0);
+        let hi = last.end.hi.map(|hi| hi - fault.secs());
+        let how = if hi.is_some() { Recovered::Confirmed } else { Recovered::Unconfirmed };
+        return Some(Rto { seconds: Interval { lo, hi }, how });
+    }
+    Some(match last_degraded(track, fault) {
+        None => Rto { seconds: Interval::new(0.0, resolution), how: Recovered::NeverDown },
+        Some(at) => {
+            let good = track.valid.iter().skip(at).find(|sample| sample.class.good());
+            let hi = good.map(|sample| (sample.done - fault).max(resolution));
+            Rto { seconds: Interval { lo: 0.0, hi }, how: Recovered::Degraded }
+        }
+    })
+}
+
+/// The last bad sample after the fault that stands among too many others to be chance. The entry
+/// rule asks for half of the samples, so that 30 % bad answers may open no outage; RTO 0 would be
+/// a lie all the same.
+fn last_degraded(track: &Track, fault: Moment) -> Option<usize> {
+    let bad: Vec<usize> =
+        track.blips().filter(|(_, sample)| sample.done >= fault).map(|(index, _)| index).collect();
+    let dense = bad.windows(DEGRADED_BAD).rev().find(|window| match window {
+        [first, .., last] => last - first < DEGRADED_AMONG,
+        _ => false,
+    });
+    dense.and_then(<[usize]>::last).copied()
+}
+
+/// Bad samples by the name of their cause.
+pub(crate) fn errors<'a>(samples: impl Iterator<Item = &'a Sample>) -> BTreeMap<String, u64> {
+    let mut errors = BTreeMap::new();
+    for sample in samples.filter(|sample| sample.class.bad()) {
+        *errors.entry(cause(sample).to_owned()).or_insert(0) += 1;
+    }
+    errors
+}
+
+/// Why a sample was bad, as reports name it. A slow answer was not wrong otherwise.
+pub(crate) fn cause(sample: &Sample) -> &'static str {
+    if sample.class == Class::Slow { "slow" } else { sample.cause.name() }
+}

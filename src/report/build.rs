@@ -1,0 +1,287 @@
+//! From a stored run to its report: everything is computed here, nothing is remembered.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Evidence, Fault, Latency, LedgerReport, Outage, ProbeReport, ProberReport, Proof, Report, Stall,
+    StepReport, UndoReport,
+};
+use crate::journal::Record;
+use crate::measure::latency::Latencies;
+use crate::measure::ledger::Ledger;
+use crate::measure::service::{Service, errors};
+use crate::measure::{Interval, Measures, outage};
+use crate::run::event::{CallOutcome, EventKind, PlannedStep, StepOutcome};
+use crate::sample::Class;
+use crate::timeline::{Timeline, Track};
+use crate::verdict;
+
+/// The version of the public contract.
+pub const SCHEMA: &str = "firedrill/report/v1";
+/// How many of a run's own notes are repeated.
+const NOTES: usize = 100;
+
+/// Measures and judges a run.
+pub fn build(record: &Record) -> Report {
+    let timeline = Timeline::of(record);
+    let measures = Measures::of(record, &timeline);
+    let judgement = verdict::judge(record, &timeline, &measures);
+    let header = &record.header;
+    let errors = first_errors(record);
+    let mut notes = judgement.notes;
+    notes.extend(
+        noted(record).filter(|text| first_error(record, text).is_none()).take(NOTES).map(str::to_owned),
+    );
+    let ended = jiff::SignedDuration::from_nanos(i64::try_from(timeline.end.0).unwrap_or(i64::MAX));
+    Report {
+        schema: SCHEMA.to_owned(),
+        run: header.run.clone(),
+        experiment: header.experiment.name.clone(),
+        title: header.experiment.title.clone(),
+        hypothesis: header.experiment.hypothesis.clone(),
+        owner: header.experiment.owner.clone(),
+        controls: header.experiment.controls.clone(),
+        environment: header.environment.name.clone(),
+        account: header.environment.account.clone(),
+        region: header.environment.region.clone(),
+        verdict: judgement.outcome,
+        because: judgement.because,
+        dry_run: header.dry_run,
+        seed: header.seed,
+        started_at: header.began.to_string(),
+        ended_at: header.began.checked_add(ended).unwrap_or(header.began).to_string(),
+        duration: timeline.end.secs(),
+        fault: timeline.fault.as_ref().map(|fault| Fault {
+            step: fault.step.clone(),
+            injected_at: Interval {
+                lo: fault.sent.secs(),
+                hi: fault.returned.map(crate::clock::Moment::secs),
+            },
+            evidence: judgement.evidence,
+        }),
+        objectives: judgement.objectives,
+        probes: timeline
+            .tracks
+            .iter()
+            .zip(&measures.services)
+            .map(|(track, service)| probe(track, service, errors.get(&track.facts.name)))
+            .collect(),
+        rpo: measures.ledgers.iter().map(ledger).collect(),
+        steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
+        undo: undo(record),
+        prober: prober(record, &timeline),
+        notes,
+        evidence: Evidence {
+            firedrill: header.firedrill.clone(),
+            experiment_sha256: header.experiment.sha256.clone(),
+            journal_sha256: record.chain_head.clone(),
+            samples: record.samples.len() as u64,
+            cut: record.cut,
+        },
+    }
+}
+
+fn probe(track: &Track, service: &Service, first: Option<&BTreeMap<String, String>>) -> ProbeReport {
+    ProbeReport {
+        name: track.facts.name.clone(),
+        kind: track.facts.kind.clone(),
+        summary: track.facts.summary.clone(),
+        every: track.facts.every,
+        scheduled: service.counts.scheduled,
+        ok: service.counts.ok,
+        bad: service.counts.bad,
+        void: service.counts.void,
+        shed: service.counts.shed,
+        coverage: service.counts.coverage(),
+        availability: service.availability.map(|found| found.ratio),
+        resolution: service.resolution,
+        latency_ms: service
+            .latency
+            .iter()
+            .map(|(phase, latencies)| ((*phase).to_owned(), latency(latencies)))
+            .collect(),
+        outages: service.outages.iter().map(|outage| self::outage(track, outage)).collect(),
+        blips: service.blips,
+        errors: service.errors.clone(),
+        first_errors: first.cloned().unwrap_or_default(),
+    }
+}
+
+fn outage(track: &Track, outage: &outage::Outage) -> Outage {
+    let (last_good, first_bad, last_bad, first_good) = &outage.proof;
+    let within = track.valid.get(outage.span.first_bad..=outage.span.last_bad).unwrap_or_default();
+    Outage {
+        begin: outage.begin,
+        end: outage.end,
+        duration: outage.duration,
+        errors: errors(within.iter()),
+        bad_ratio: outage.bad_ratio,
+        proof: Proof {
+            last_good: last_good.map(|sample| sample.seq),
+            first_bad: first_bad.seq,
+            last_bad: last_bad.seq,
+            first_good: first_good.map(|sample| sample.seq),
+        },
+    }
+}
+
+fn latency(latencies: &Latencies) -> Latency {
+    Latency {
+        count: latencies.count(),
+        p50: latencies.millis(50.0),
+        p95: latencies.millis(95.0),
+        p99: latencies.millis(99.0),
+        max: latencies.longest() * 1e3,
+    }
+}
+
+fn ledger(ledger: &Ledger) -> LedgerReport {
+    LedgerReport {
+        probe: ledger.probe.clone(),
+        attempted: ledger.attempted,
+        acked: ledger.acked,
+        lost: ledger.lost,
+        indeterminate: ledger.indeterminate,
+        recovered: ledger.recovered,
+        phantom: ledger.phantom,
+        duplicated: ledger.duplicated,
+        unexpected: ledger.unexpected,
+        seconds: ledger.seconds,
+        resolution: ledger.resolution,
+        lost_ranges: ledger.lost_ranges.clone(),
+        error: ledger.error.clone(),
+    }
+}
+
+fn step(record: &Record, planned: &PlannedStep) -> StepReport {
+    let mut report = StepReport {
+        name: planned.name.clone(),
+        kind: planned.kind.clone(),
+        summary: planned.summary.clone(),
+        outcome: "skipped".to_owned(),
+        started: None,
+        finished: None,
+        detail: None,
+        evidence: None,
+        undo: planned.undo.clone(),
+    };
+    for event in &record.events {
+        let at = event.at_ns.secs();
+        match &event.kind {
+            EventKind::StepStarted { step } if *step == planned.name => {
+                report.started = Some(at);
+                // Until its end is found: the process died in the middle of it.
+                report.outcome = "indeterminate".to_owned();
+            }
+            EventKind::EffectSeen { step, evidence, .. } if *step == planned.name => {
+                let seen = report.evidence.get_or_insert_default();
+                if !seen.is_empty() {
+                    seen.push_str("; ");
+                }
+                seen.push_str(evidence);
+            }
+            EventKind::UndoPrepared { step, summary, .. } if *step == planned.name => {
+                report.undo = Some(summary.clone());
+            }
+            EventKind::StepFinished { step, outcome, detail } if *step == planned.name => {
+                report.finished = Some(at);
+                report.detail.clone_from(detail);
+                report.outcome = outcome_name(*outcome).to_owned();
+            }
+            _ => {}
+        }
+    }
+    report
+}
+
+fn outcome_name(outcome: StepOutcome) -> &'static str {
+    match outcome {
+        StepOutcome::Done => "done",
+        StepOutcome::Failed => "failed",
+        StepOutcome::Indeterminate => "indeterminate",
+        StepOutcome::Skipped => "skipped",
+    }
+}
+
+/// What was prepared and whether it was put back. A step that sent no call, or whose calls were
+/// all refused, changed nothing and leaves nothing.
+fn undo(record: &Record) -> UndoReport {
+    let mut prepared: Vec<(&str, &str)> = Vec::new();
+    let mut finished: BTreeMap<&str, (bool, &str)> = BTreeMap::new();
+    let mut open: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut report = UndoReport::default();
+    for event in &record.events {
+        match &event.kind {
+            EventKind::UndoPrepared { step, summary, .. } => prepared.push((step, summary)),
+            EventKind::CallSent { step, .. } => *open.entry(step).or_default() += 1,
+            EventKind::CallReturned { step, outcome: CallOutcome::Refused, .. } => {
+                *open.entry(step).or_default() -= 1;
+            }
+            EventKind::UndoFinished { step, done, detail } => {
+                finished.insert(step, (*done, detail));
+                if *done {
+                    report.done.push(format!("{step}: {detail}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    for (step, summary) in prepared {
+        match finished.get(step) {
+            Some((true, _)) => {}
+            Some((false, why)) => report.left.push(format!("{step}: {summary} ({why})")),
+            None if open.get(step).is_none_or(|calls| *calls <= 0) => {}
+            None => report.left.push(format!("{step}: {summary}")),
+        }
+    }
+    report.complete = report.left.is_empty();
+    report
+}
+
+fn prober(record: &Record, timeline: &Timeline) -> ProberReport {
+    let sent = record.samples.iter().filter(|sample| !matches!(sample.class, Class::Shed | Class::Void));
+    ProberReport {
+        stalls: timeline
+            .stalls
+            .iter()
+            .map(|stall| Stall {
+                from: stall.from.secs(),
+                to: stall.to.secs(),
+                witness: stall.witness.clone(),
+            })
+            .collect(),
+        lag_ms: Latencies::of_seconds(sent.map(|sample| sample.sent - sample.scheduled))
+            .map(|found| latency(&found)),
+    }
+}
+
+fn noted(record: &Record) -> impl Iterator<Item = &str> {
+    record.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Noted { text } => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+/// The first error of each cause, in words, by probe.
+fn first_errors(record: &Record) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut errors: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for (probe, cause, text) in noted(record).filter_map(|text| first_error(record, text)) {
+        let of_probe = errors.entry(probe.to_owned()).or_default();
+        of_probe.entry(cause.to_owned()).or_insert_with(|| text.to_owned());
+    }
+    errors
+}
+
+/// Reads the note that the engine writes on a probe's first error of a kind:
+/// `probe: first cause: text`.
+fn first_error<'a>(record: &'a Record, note: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    record.header.probes.iter().find_map(|probe| {
+        let rest = note.strip_prefix(probe.name.as_str())?.strip_prefix(": first ")?;
+        let (cause, text) = rest.split_once(": ")?;
+        crate::sample::Cause::ALL.iter().any(|known| known.name() == cause).then_some((
+            probe.name.as_str(),
+            cause,
+            text,
+        ))
+    })
+}

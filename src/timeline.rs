@@ -1,0 +1,167 @@
+//! A stored run in order of time: when the fault was injected, what each probe's valid samples
+//! are, and where its outages lie among them.
+//!
+//! Pure: no I/O, no clock. It finds *which* samples prove an outage; [`crate::measure`] turns
+//! them into numbers, and knows the targets of neither.
+
+mod outage;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+use crate::clock::Moment;
+use crate::journal::Record;
+use crate::run::event::{CallOutcome, Event, EventKind, Phase, StepOutcome};
+
+pub use outage::Span;
+pub(crate) use outage::{Side, hidden_good};
+pub use track::Track;
+pub(crate) use track::due;
+
+/// The kinds of step that call nothing and so cannot start the clock by themselves.
+const WITHOUT_CALLS: [&str; 4] = ["wait", "wait_until", "approve", "manual"];
+
+/// A run in order of time.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    /// Each probe's samples, in the header's order.
+    pub tracks: Vec<Track>,
+    /// When the prober itself did not run.
+    pub stalls: Vec<Stalled>,
+    /// The fault, once one was injected.
+    pub fault: Option<Injection>,
+    /// When the first call of any step that may have changed something was sent.
+    pub touched: Option<Moment>,
+    /// Since when every impacted probe was good, as the run itself decided.
+    pub observing: Option<Moment>,
+    /// The end of observation: what was scheduled later belongs to no measure.
+    pub watched_until: Moment,
+    /// The last instant that anything is known of.
+    pub end: Moment,
+}
+
+/// The call that injected the fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injection {
+    /// The step that made it.
+    pub step: String,
+    /// When it was about to be sent: every RTO counts from here.
+    pub sent: Moment,
+    /// When it came back, if it did.
+    pub returned: Option<Moment>,
+}
+
+/// A time in which the prober did not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// From.
+    pub from: Moment,
+    /// To.
+    pub to: Moment,
+    /// What noticed it.
+    pub witness: String,
+}
+
+impl Timeline {
+    /// Puts a stored run in order.
+    pub fn of(record: &Record) -> Timeline {
+        let stalls = stalls(&record.events);
+        let touched = calls(&record.events).next().map(|call| call.sent);
+        let end = end(record);
+        let tracks = Track::all(record, &stalls, touched);
+        let phase = |wanted: &[Phase]| {
+            record.events.iter().find_map(|event| match event.kind {
+                EventKind::PhaseEntered { phase } if wanted.contains(&phase) => Some(event.at_ns),
+                _ => None,
+            })
+        };
+        Timeline {
+            tracks,
+            stalls,
+            fault: injection(record),
+            touched,
+            observing: phase(&[Phase::Observation]),
+            watched_until: phase(&[Phase::FinalRead, Phase::Undo]).unwrap_or(end),
+            end,
+        }
+    }
+}
+
+/// Calls that may have changed something (not the ones that were certainly refused), in order.
+fn calls(events: &[Event]) -> impl Iterator<Item = Injection> {
+    events.iter().enumerate().filter_map(|(index, event)| {
+        let EventKind::CallSent { step, operation, resource } = &event.kind else { return None };
+        let back = events.get(index + 1..).unwrap_or_default().iter().find_map(|later| match &later.kind {
+            EventKind::CallReturned { step: s, operation: o, resource: r, outcome, .. }
+                if (s, o, r) == (step, operation, resource) =>
+            {
+                Some((later.at_ns, *outcome))
+            }
+            _ => None,
+        });
+        if matches!(back, Some((_, CallOutcome::Refused))) {
+            return None;
+        }
+        Some(Injection { step: step.clone(), sent: event.at_ns, returned: back.map(|(at, _)| at) })
+    })
+}
+
+/// The fault: the first call of the step that `measure_from` names, or else of the first step that
+/// calls anything. A step that people carry out has no call: its start and end stand for one.
+fn injection(record: &Record) -> Option<Injection> {
+    let plan = &record.header.plan;
+    let Some(named) = &record.header.measure_from else {
+        let first = plan.iter().find(|step| !WITHOUT_CALLS.contains(&step.kind.as_str()));
+        return first
+            .and_then(|step| calls(&record.events).find(|call| call.step == step.name))
+            .or_else(|| calls(&record.events).next());
+    };
+    calls(&record.events).find(|call| call.step == *named).or_else(|| {
+        let step = plan.iter().find(|step| step.name == *named)?;
+        if !WITHOUT_CALLS.contains(&step.kind.as_str()) || record.header.dry_run {
+            return None;
+        }
+        by_hand(&record.events, named)
+    })
+}
+
+fn by_hand(events: &[Event], named: &str) -> Option<Injection> {
+    let sent = events.iter().find_map(|event| match &event.kind {
+        EventKind::StepStarted { step } if step == named => Some(event.at_ns),
+        _ => None,
+    })?;
+    let finished = events.iter().find_map(|event| match &event.kind {
+        EventKind::StepFinished { step, outcome, .. } if step == named => Some((event.at_ns, *outcome)),
+        _ => None,
+    });
+    match finished {
+        Some((_, StepOutcome::Skipped)) => None,
+        finished => Some(Injection { step: named.to_owned(), sent, returned: finished.map(|(at, _)| at) }),
+    }
+}
+
+fn stalls(events: &[Event]) -> Vec<Stalled> {
+    let mut stalls: Vec<Stalled> = events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ProberStalled { from_ns, to_ns, witness } => {
+                Some(Stalled { from: *from_ns, to: *to_ns, witness: witness.clone() })
+            }
+            _ => None,
+        })
+        .collect();
+    stalls.sort_by_key(|stall| stall.from);
+    stalls
+}
+
+fn end(record: &Record) -> Moment {
+    let ended = record.events.iter().find_map(|event| match event.kind {
+        EventKind::RunEnded { .. } => Some(event.at_ns),
+        _ => None,
+    });
+    ended.unwrap_or_else(|| {
+        let events = record.events.iter().map(|event| event.at_ns);
+        events.chain(record.samples.iter().map(|sample| sample.done)).max().unwrap_or(Moment::ZERO)
+    })
+}

@@ -1,0 +1,144 @@
+//! Numbers against targets: pass, fail, or it cannot be said. Pure.
+//!
+//! A target is met if the whole interval meets it, missed if no part of it does, and undecided
+//! otherwise; the worst observer decides an objective, and the worst objective the drill. A guard
+//! (see `verdict/guard.rs`) turns a pass into "it cannot be said"; it never excuses a miss.
+
+mod guard;
+mod objective;
+
+#[cfg(test)]
+mod tests;
+
+use crate::journal::Record;
+use crate::measure::{Interval, Measures};
+use crate::report::{Objective, Outcome, Report, Seen, Verdict};
+use crate::run::event::{Ending, EventKind};
+use crate::timeline::Timeline;
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The outcome of the drill.
+    pub outcome: Outcome,
+    /// Why, in one sentence.
+    pub because: String,
+    /// Each target against each observer.
+    pub objectives: Vec<Objective>,
+    /// What showed that the fault took hold.
+    pub evidence: Vec<Seen>,
+    /// What kept a verdict from being a pass, and what else a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// What a dry run says of itself when nothing was wrong.
+const DRY_RUN: &str = "dry run: nothing was changed";
+
+/// Judges a run.
+pub fn judge(record: &Record, timeline: &Timeline, measures: &Measures) -> Judgement {
+    let evidence = guard::evidence(record, timeline, measures);
+    let guards = guard::guards(record, timeline, &evidence);
+    let mut objectives = objective::all(record, timeline, measures, &guards);
+    mark_decisive(&mut objectives);
+    let outcome = outcome(record, &objectives);
+    let because = because(record, outcome, &objectives, &guards);
+    let mut notes = guards;
+    notes.extend(guard::anomalies(timeline, measures));
+    Judgement { outcome, because, objectives, evidence, notes }
+}
+
+fn ending(record: &Record) -> Option<&Ending> {
+    record.events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::RunEnded { ending } => Some(ending),
+        _ => None,
+    })
+}
+
+fn outcome(record: &Record, objectives: &[Objective]) -> Outcome {
+    if matches!(ending(record), Some(Ending::Aborted { .. })) {
+        return Outcome::Aborted;
+    }
+    match objectives.iter().map(|objective| objective.verdict).max() {
+        Some(Verdict::Fail) => Outcome::Fail,
+        Some(Verdict::Pass) => Outcome::Pass,
+        Some(Verdict::Inconclusive) | None => Outcome::Inconclusive,
+    }
+}
+
+fn because(record: &Record, outcome: Outcome, objectives: &[Objective], guards: &[String]) -> String {
+    let of = |verdict| objectives.iter().filter(move |o| o.decisive && o.verdict == verdict);
+    let sentences = |verdict| of(verdict).map(|o| o.because.clone()).collect::<Vec<_>>().join("; ");
+    match outcome {
+        Outcome::Aborted => match ending(record) {
+            Some(Ending::Aborted { by }) => format!("stopped by {by}"),
+            _ => "stopped".to_owned(),
+        },
+        Outcome::Fail => sentences(Verdict::Fail),
+        Outcome::Pass => {
+            let met = of(Verdict::Pass).map(|o| o.because.clone()).collect::<Vec<_>>();
+            format!("every objective was met: {}", met.join("; "))
+        }
+        Outcome::Inconclusive => match guards.first() {
+            Some(guard) => guard.clone(),
+            None if objectives.is_empty() => {
+                "no objective was declared, so there is nothing to pass or fail".to_owned()
+            }
+            None => sentences(Verdict::Inconclusive),
+        },
+    }
+}
+
+/// Marks, for each target, the observer whose figure the drill is quoted by: the worst.
+fn mark_decisive(objectives: &mut [Objective]) {
+    let rank = |objective: &Objective| (objective.verdict, badness(objective));
+    for at in 0..objectives.len() {
+        let Some(own) = objectives.get(at) else { continue };
+        let decisive = objectives.iter().enumerate().all(|(other, objective)| {
+            let same = (&objective.name, &objective.unit) == (&own.name, &own.unit);
+            // Of two that are alike the first one is quoted.
+            !same
+                || other == at
+                || if other < at { rank(own) > rank(objective) } else { rank(own) >= rank(objective) }
+        });
+        if let Some(own) = objectives.get_mut(at) {
+            own.decisive = decisive;
+        }
+    }
+}
+
+/// How bad a measured value is: larger is worse.
+fn badness(objective: &Objective) -> (f64, f64) {
+    match objective.observed {
+        None => (f64::INFINITY, f64::INFINITY),
+        Some(Interval { lo, hi }) if objective.unit == "ratio" => (-lo, -hi.unwrap_or(1.0)),
+        Some(Interval { lo, hi }) => (hi.unwrap_or(f64::INFINITY), lo),
+    }
+}
+
+/// Whether a dry run found everything in order: the steady state held, every step was rehearsed,
+/// and nothing failed.
+pub fn rehearsed_ok(report: &Report) -> bool {
+    report.dry_run
+        && report.verdict == Outcome::Inconclusive
+        && !report.evidence.cut
+        && report.undo.complete
+        && report
+            .steps
+            .iter()
+            .all(|step| step.started.is_some() && matches!(step.outcome.as_str(), "done" | "skipped"))
+}
+
+/// The exit code that a run's report stands for: 0 pass (or a dry run that found everything in
+/// order), 1 fail, 3 inconclusive, 4 aborted, 5 undo incomplete.
+pub fn exit_code(report: &Report) -> u8 {
+    if !report.undo.complete {
+        return 5;
+    }
+    match report.verdict {
+        Outcome::Pass => 0,
+        Outcome::Fail => 1,
+        Outcome::Inconclusive if rehearsed_ok(report) => 0,
+        Outcome::Inconclusive => 3,
+        Outcome::Aborted => 4,
+    }
+}

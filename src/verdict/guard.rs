@@ -1,0 +1,184 @@
+//! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
+
+use super::DRY_RUN;
+use crate::journal::Record;
+use crate::measure::ledger::Ledger;
+use crate::measure::outage::Basis;
+use crate::measure::service::Service;
+use crate::measure::{Interval, Measures};
+use crate::report::{Seen, words};
+use crate::run::event::{Ending, EventKind, StepOutcome};
+use crate::timeline::Timeline;
+
+/// The share of samples that must say something.
+const COVERAGE: f64 = 0.95;
+/// Acknowledged writes needed before and after the fault.
+const WRITES: u64 = 3;
+
+/// What keeps every objective from passing, worst first, each a sentence.
+pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) -> Vec<String> {
+    if record.header.dry_run {
+        return match super::ending(record) {
+            Some(Ending::Untouched { because } | Ending::Failed { because }) => {
+                vec![format!("{DRY_RUN}; {because}")]
+            }
+            _ => vec![DRY_RUN.to_owned()],
+        };
+    }
+    if let Some(Ending::Untouched { because }) = super::ending(record) {
+        return vec![format!("nothing was touched: {because}")];
+    }
+    let mut guards = Vec::new();
+    if record.cut {
+        guards.push("the journal was cut short: the run did not come to its end".to_owned());
+    }
+    guards.extend(unsteady(record));
+    guards.extend(failed_steps(record));
+    if timeline.fault.is_none() {
+        guards.push("no fault was injected".to_owned());
+    } else if evidence.is_empty() {
+        guards.push(
+            "nothing showed that the fault took hold: no resource changed state, nothing was verified, and no \
+             probe had a bad sample"
+                .to_owned(),
+        );
+    }
+    guards
+}
+
+fn unsteady(record: &Record) -> Option<String> {
+    record.events.iter().find_map(|event| match &event.kind {
+        EventKind::SteadyStateJudged { held: false, because } => {
+            Some(format!("the steady state did not hold before the fault: {because}"))
+        }
+        _ => None,
+    })
+}
+
+fn failed_steps(record: &Record) -> Vec<String> {
+    let steps = record.events.iter().filter_map(|event| match &event.kind {
+        EventKind::StepFinished { step, outcome, detail } => {
+            let why = detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            match outcome {
+                StepOutcome::Failed => Some(format!("step `{step}` failed{why}")),
+                StepOutcome::Indeterminate => {
+                    Some(format!("step `{step}` may or may not have taken place{why}"))
+                }
+                StepOutcome::Done | StepOutcome::Skipped => None,
+            }
+        }
+        _ => None,
+    });
+    let mut failed: Vec<String> = steps.collect();
+    if let (true, Some(Ending::Failed { because })) = (failed.is_empty(), super::ending(record)) {
+        failed.push(because.clone());
+    }
+    failed
+}
+
+/// What shows that the fault took hold: the resources' own state, verifications, and the first bad
+/// sample of each probe.
+pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<Seen> {
+    let Some(fault) = &timeline.fault else { return Vec::new() };
+    let mut seen: Vec<Seen> = record
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::EffectSeen { evidence, after_ns, .. } if event.at_ns >= fault.sent => Some(Seen {
+                by: "step".to_owned(),
+                what: evidence.clone(),
+                at: Interval::new(after_ns.secs().min(event.at_ns.secs()), event.at_ns.secs()),
+            }),
+            _ => None,
+        })
+        .collect();
+    for (track, service) in timeline.tracks.iter().zip(&measures.services) {
+        let Some(felt) = service.felt else { continue };
+        let before = track.valid.iter().take_while(|sample| sample.sent < felt.sent);
+        let good = before.filter(|sample| sample.class.good()).last().map_or(fault.sent, |good| good.sent);
+        let cause = crate::measure::service::cause(&felt).replace('_', " ");
+        seen.push(Seen {
+            by: "probe".to_owned(),
+            what: format!("{}: first bad sample after the fault ({cause})", track.facts.name),
+            at: Interval::new(good.max(fault.sent).min(felt.done).secs(), felt.done.secs()),
+        });
+    }
+    seen
+}
+
+/// Why one probe's figures cannot carry a pass.
+pub(super) fn of_service(name: &str, service: &Service) -> Option<String> {
+    let coverage = match service.availability {
+        Some(availability) => availability.coverage().min(service.counts.coverage()),
+        None => return Some(format!("{name} gave no sample after the fault")),
+    };
+    (coverage < COVERAGE).then(|| {
+        format!("{name} was measured only {} of the time, and 95 % is needed", words::percent(coverage))
+    })
+}
+
+/// Why a ledger's figures cannot carry a pass.
+pub(super) fn of_ledger(ledger: &Ledger) -> Option<String> {
+    let probe = &ledger.probe;
+    let writes = |count| words::counted(count, "write", "writes");
+    if let Some(error) = &ledger.error {
+        return Some(format!("{probe} could not be read back: {error}"));
+    }
+    if !ledger.stable {
+        return Some(format!("{probe} gave different answers when it was read back more than once"));
+    }
+    if ledger.unexpected > 0 {
+        return Some(format!("{probe} held {} that this run never sent", writes(ledger.unexpected)));
+    }
+    if ledger.phantom > 0 {
+        return Some(format!("{probe} held {} that had certainly failed", writes(ledger.phantom)));
+    }
+    if ledger.unread > 0 {
+        return Some(format!(
+            "{probe} acknowledged {} after the final read had begun",
+            writes(ledger.unread)
+        ));
+    }
+    [(ledger.acked_before, "before"), (ledger.acked_after, "after")].into_iter().find_map(|(acked, when)| {
+        (acked < WRITES).then(|| {
+            format!("{probe} had {} acknowledged {when} the fault, and {WRITES} are needed", writes(acked))
+        })
+    })
+}
+
+/// What a reader should know of the measures, whatever the verdict.
+pub(super) fn anomalies(timeline: &Timeline, measures: &Measures) -> Vec<String> {
+    let mut notes = Vec::new();
+    for ledger in &measures.ledgers {
+        let probe = &ledger.probe;
+        if let Some((lost, survived)) = ledger.hole {
+            notes.push(format!(
+                "{probe}: write {lost} is lost, though write {survived}, sent after it was acknowledged, survived: \
+                 this is not the lag of a replica but a hole"
+            ));
+        }
+        if ledger.duplicated > 0 {
+            let count = words::counted(ledger.duplicated, "entry is", "entries are");
+            notes.push(format!("{probe}: {count} there more than once"));
+        }
+    }
+    for (track, service) in timeline.tracks.iter().zip(&measures.services) {
+        let name = &track.facts.name;
+        if track.spoilt > 0 {
+            let count = words::counted(track.spoilt, "bad sample is", "bad samples are");
+            notes.push(format!("{name}: {count} void, since the prober itself was stalled"));
+        }
+        if service.outages.iter().any(|outage| !outage.full) {
+            notes.push(format!(
+                "{name}: good answers came within an outage, so its edges are where chance no longer explains them"
+            ));
+        }
+        if service.outages.iter().any(|outage| outage.basis == Basis::Outcome) {
+            notes.push(format!(
+                "{name}: an outage's least length counts from the outcome of its first bad sample, since it was \
+                 partial or began slowly"
+            ));
+        }
+    }
+    notes
+}

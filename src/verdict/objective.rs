@@ -1,0 +1,242 @@
+//! Each declared target against each observer.
+
+use super::guard;
+use crate::journal::Record;
+use crate::measure::ledger::Ledger;
+use crate::measure::service::{Recovered, Service};
+use crate::measure::{Interval, Measures};
+use crate::report::{Objective, Verdict, words};
+use crate::run::event::{Objectives, ProbeFacts};
+use crate::timeline::Timeline;
+
+/// Stands for the observer of a target that no probe can decide.
+const NOBODY: &str = "no probe";
+
+/// Every objective of a run.
+pub(super) fn all(
+    record: &Record,
+    timeline: &Timeline,
+    measures: &Measures,
+    guards: &[String],
+) -> Vec<Objective> {
+    let targets = &record.header.objectives;
+    let probes: Vec<(&ProbeFacts, &Service)> =
+        timeline.tracks.iter().map(|track| &track.facts).zip(&measures.services).collect();
+    let impacted = || probes.iter().filter(|(facts, _)| !facts.must_stay_up).copied();
+    let mut out = Vec::new();
+    if let Some(target) = targets.rto {
+        each(&mut out, "rto", target, "s", impacted().map(|(facts, service)| rto(facts, service, target)));
+    }
+    recovery_point(&mut out, targets, measures);
+    if let Some(target) = targets.availability {
+        let found = impacted().map(|(facts, service)| availability(facts, service, target));
+        each(&mut out, "availability", target, "ratio", found);
+    }
+    for latency in &targets.latency {
+        let name = format!("latency_p{}", latency.percentile);
+        let found = impacted()
+            .map(|(facts, service)| self::latency(facts, service, &name, latency.percentile, latency.limit));
+        each(&mut out, &name, latency.limit, "s", found);
+    }
+    for (facts, service) in probes.iter().filter(|(facts, _)| facts.must_stay_up) {
+        out.push(must_stay_up(facts, service, timeline));
+    }
+    out.into_iter().map(|objective| guarded(objective, guards.first())).collect()
+}
+
+/// Adds one objective per observer, or one that says that there is no observer.
+fn each(
+    out: &mut Vec<Objective>,
+    name: &str,
+    target: f64,
+    unit: &str,
+    found: impl Iterator<Item = Objective>,
+) {
+    let before = out.len();
+    out.extend(found);
+    if out.len() == before {
+        out.push(undecided(name, NOBODY, target, unit, "no probe can decide this target".to_owned()));
+    }
+}
+
+/// A pass that a guard forbids is no pass; a miss stays one.
+fn guarded(mut objective: Objective, guard: Option<&String>) -> Objective {
+    if let (Verdict::Pass, Some(guard)) = (objective.verdict, guard) {
+        objective.verdict = Verdict::Inconclusive;
+        objective.because = format!("{}; but {guard}", objective.because);
+    } else if let (None, Some(guard)) = (objective.observed, guard) {
+        objective.because.clone_from(guard);
+    }
+    objective
+}
+
+fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: String) -> Objective {
+    Objective {
+        name: name.to_owned(),
+        observer: observer.to_owned(),
+        target,
+        unit: unit.to_owned(),
+        observed: None,
+        verdict: Verdict::Inconclusive,
+        because,
+        decisive: false,
+    }
+}
+
+/// An objective with its verdict by the intervals, and the target added to its reason.
+fn decided(objective: Objective, observed: Interval, what: String) -> Objective {
+    let verdict = if objective.unit == "ratio" {
+        at_least(observed, objective.target)
+    } else {
+        at_most(observed, objective.target)
+    };
+    let because = format!("{what}; target {}", words::target(objective.target, &objective.unit));
+    Objective { observed: Some(observed), verdict, because, ..objective }
+}
+
+fn at_most(observed: Interval, target: f64) -> Verdict {
+    match observed {
+        Interval { hi: Some(hi), .. } if hi <= target => Verdict::Pass,
+        Interval { lo, .. } if lo > target => Verdict::Fail,
+        _ => Verdict::Inconclusive,
+    }
+}
+
+fn at_least(observed: Interval, target: f64) -> Verdict {
+    match observed {
+        Interval { lo, .. } if lo >= target => Verdict::Pass,
+        Interval { hi: Some(hi), .. } if hi < target => Verdict::Fail,
+        _ => Verdict::Inconclusive,
+    }
+}
+
+fn rto(facts: &ProbeFacts, service: &Service, target: f64) -> Objective {
+    let name = &facts.name;
+    let blank = undecided("rto", name, target, "s", format!("{name} measured nothing after the fault"));
+    let Some(rto) = service.rto else { return blank };
+    let (again, seconds) = (if facts.ledger { "took writes" } else { "answered" }, rto.seconds);
+    let what = match rto.how {
+        Recovered::Confirmed => format!("{name} {again} again {} after the call", words::span(seconds)),
+        Recovered::Unconfirmed => format!(
+            "{name} was still failing {} after the call, and its recovery was not confirmed",
+            words::span(Interval::new(seconds.lo, seconds.lo))
+        ),
+        Recovered::NeverDown => {
+            format!(
+                "{name} saw no outage, and would have seen one of {}",
+                words::duration(round(service.resolution))
+            )
+        }
+        Recovered::Degraded => format!(
+            "{name} saw no outage, but {} spread over {} after the call",
+            words::counted(service.blips, "bad sample", "bad samples"),
+            words::span(Interval::new(seconds.hi.unwrap_or(seconds.lo), seconds.hi.unwrap_or(seconds.lo)))
+        ),
+    };
+    guarded(decided(blank, seconds, what), guard::of_service(name, service).as_ref())
+}
+
+fn availability(facts: &ProbeFacts, service: &Service, target: f64) -> Objective {
+    let name = &facts.name;
+    let nothing = format!("{name} measured nothing after the fault");
+    let blank = undecided("availability", name, target, "ratio", nothing);
+    let Some(found) = service.availability else { return blank };
+    let unknown = match found.unknown {
+        0 => String::new(),
+        count => format!(", and {} said nothing", words::count(count)),
+    };
+    let what = format!(
+        "{name} was served {} of {} times after the fault ({}){unknown}",
+        words::count(found.ok),
+        words::count(found.ok + found.bad),
+        words::percent(found.ratio)
+    );
+    guarded(decided(blank, found.bounds, what), guard::of_service(name, service).as_ref())
+}
+
+fn latency(facts: &ProbeFacts, service: &Service, name: &str, percentile: f64, limit: f64) -> Objective {
+    let probe = &facts.name;
+    let blank = undecided(name, probe, limit, "s", format!("{probe} had no correct answer"));
+    let Some(latencies) = &service.overall else { return blank };
+    let observed = latencies.percentile(percentile);
+    let what = format!(
+        "{percentile} % of {} from {probe} came within {}",
+        words::counted(latencies.count(), "correct answer", "correct answers"),
+        words::millis(observed.hi.unwrap_or(observed.lo) * 1e3)
+    );
+    guarded(decided(blank, observed, what), guard::of_service(probe, service).as_ref())
+}
+
+fn must_stay_up(facts: &ProbeFacts, service: &Service, timeline: &Timeline) -> Objective {
+    let name = &facts.name;
+    let nothing = format!("{name} measured nothing after the fault");
+    let blank = undecided("must_stay_up", name, 0.0, "s", nothing);
+    let (Some(fault), Some(rto)) = (&timeline.fault, service.rto) else { return blank };
+    let outages: Vec<Interval> = service.outages_after(fault.sent).map(|outage| outage.duration).collect();
+    if !outages.is_empty() {
+        let down = Interval {
+            lo: outages.iter().map(|outage| outage.lo).sum(),
+            hi: outages.iter().map(|outage| outage.hi).sum(),
+        };
+        let because = format!("{name} was to stay up, and was down for {}", words::span(down));
+        return Objective { observed: Some(down), verdict: Verdict::Fail, because, ..blank };
+    }
+    let seen = Interval::new(0.0, service.resolution);
+    let objective = if rto.how == Recovered::Degraded {
+        let count = words::counted(service.blips, "bad sample", "bad samples");
+        let because = format!("{name} was to stay up, and saw no outage but {count}");
+        Objective { observed: Some(seen), because, ..blank }
+    } else {
+        let because = format!("{name} stayed up: no outage was seen");
+        Objective { observed: Some(seen), verdict: Verdict::Pass, because, ..blank }
+    };
+    guarded(objective, guard::of_service(name, service).as_ref())
+}
+
+fn recovery_point(out: &mut Vec<Objective>, targets: &Objectives, measures: &Measures) {
+    if let Some(target) = targets.rpo_seconds {
+        let found = measures.ledgers.iter().map(|ledger| lost_seconds(ledger, target));
+        each(out, "rpo", target, "s", found);
+    }
+    if let Some(target) = targets.rpo_writes {
+        let found = measures.ledgers.iter().map(|ledger| lost_writes(ledger, target));
+        each(out, "rpo", target as f64, "writes", found);
+    }
+}
+
+fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
+    let guard = guard::of_ledger(ledger);
+    let blank = undecided("rpo", &ledger.probe, target, "s", guard.clone().unwrap_or_default());
+    let Some(seconds) = ledger.seconds else { return blank };
+    let what = match ledger.lost {
+        0 => lost(ledger),
+        _ => format!("{}, which span {}", lost(ledger), words::span(seconds)),
+    };
+    let mut objective = decided(blank, seconds, what);
+    if ledger.lost > 0 && target == 0.0 {
+        // However short the time: what was acknowledged is gone, and none may be.
+        objective.verdict = Verdict::Fail;
+    }
+    guarded(objective, guard.as_ref())
+}
+
+fn lost_writes(ledger: &Ledger, target: u64) -> Objective {
+    let guard = guard::of_ledger(ledger);
+    let blank = undecided("rpo", &ledger.probe, target as f64, "writes", guard.clone().unwrap_or_default());
+    if ledger.error.is_some() {
+        return blank;
+    }
+    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread) as f64);
+    guarded(decided(blank, observed, lost(ledger)), guard.as_ref())
+}
+
+fn lost(ledger: &Ledger) -> String {
+    let lost = if ledger.lost == 0 { "none".to_owned() } else { words::count(ledger.lost) };
+    let acked = words::counted(ledger.acked, "acknowledged write", "acknowledged writes");
+    format!("{} lost {lost} of {acked}", ledger.probe)
+}
+
+/// To three digits after the point: what a sentence can carry.
+fn round(seconds: f64) -> f64 {
+    (seconds * 1e3).round() / 1e3
+}
