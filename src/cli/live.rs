@@ -1,5 +1,6 @@
 //! What people see while a run goes on: lines for events, and on a terminal a live panel.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -16,12 +17,16 @@ use crate::sample::Sample;
 /// How many recent samples a probe's rate and strip are made of.
 const RECENT: usize = 30;
 
+/// How many stalls of the prober are told one by one: a machine that is too busy has many.
+const STALLS_SHOWN: usize = 4;
+
 /// Shows a run on standard error.
 pub struct Live {
     panel: Option<Panel>,
     probes: Vec<Recent>,
     rto: Option<f64>,
     deadline: f64,
+    stalls: usize,
 }
 
 struct Panel {
@@ -48,7 +53,7 @@ impl Live {
             .map(|probe| Recent { name: probe.name.clone(), every: probe.every, samples: VecDeque::new() })
             .collect();
         let panel = interactive.then(|| Panel::new(&probes, colour));
-        Live { panel, probes, rto: header.objectives.rto, deadline: header.recovery.within }
+        Live { panel, probes, rto: header.objectives.rto, deadline: header.recovery.within, stalls: 0 }
     }
 
     fn line(&self, text: &str) {
@@ -91,6 +96,14 @@ impl Panel {
 
 impl View for Live {
     fn event(&mut self, event: &Event) {
+        if matches!(event.kind, EventKind::ProberStalled { .. }) {
+            self.stalls += 1;
+            match self.stalls.cmp(&STALLS_SHOWN) {
+                Ordering::Less => {}
+                Ordering::Equal => self.line("           (more stalls of the prober are in the report)"),
+                Ordering::Greater => return,
+            }
+        }
         if let Some(text) = describe(&event.kind) {
             self.line(&format!("{:>8.2}s  {text}", event.at_ns.secs()));
         }

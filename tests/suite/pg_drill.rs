@@ -68,7 +68,7 @@ fn project(folder: &Path, names: &Names, dsn: &str) -> PathBuf {
     path
 }
 
-async fn drill(settings: &str, freeze: u32, every: &str) -> (Ran, Found) {
+async fn drill(settings: &str, freeze: u32, every: &str) -> (Ran, Found, tempfile::TempDir) {
     let mut cluster = Cluster::pair().await;
     let primary = cluster.primary.session().await;
     if !settings.is_empty() {
@@ -99,7 +99,7 @@ async fn drill(settings: &str, freeze: u32, every: &str) -> (Ran, Found) {
     // Already dead: this only collects it.
     cluster.primary.kill();
     let found = found(&ran, &cluster).await;
-    (ran, found)
+    (ran, found, folder)
 }
 
 async fn found(ran: &Ran, cluster: &Cluster) -> Found {
@@ -136,7 +136,7 @@ async fn asynchronous_replication_loses_what_sql_says_it_lost() {
     if !installed() {
         return;
     }
-    let (ran, found) = drill("", 25, "10ms").await;
+    let (ran, found, _folder) = drill("", 25, "10ms").await;
     assert_eq!(ran.code(), 1, "{}", said(&ran.output));
     let ledger = &ran.list("rpo")[0];
     assert_eq!(ledger["lost"].as_u64(), Some(found.lost()), "{ledger}");
@@ -154,7 +154,7 @@ async fn synchronous_replication_loses_nothing() {
     if !installed() {
         return;
     }
-    let (ran, found) = drill("alter system set synchronous_standby_names = '*'", 4, "20ms").await;
+    let (ran, found, _folder) = drill("alter system set synchronous_standby_names = '*'", 4, "20ms").await;
     assert_eq!(ran.code(), 0, "{}", said(&ran.output));
     let ledger = &ran.list("rpo")[0];
     assert_eq!((ledger["lost"].as_u64(), found.lost()), (Some(0), 0), "{ledger}");
