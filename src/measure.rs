@@ -5,6 +5,9 @@ pub mod ledger;
 pub mod outage;
 pub mod service;
 
+#[cfg(test)]
+mod simulation;
+
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;

@@ -11,6 +11,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod openmetrics;
+pub mod schema;
 pub mod table;
 pub mod text;
 pub mod words;

@@ -270,3 +270,7 @@ fn hole(writes: &[Write], lost: &[Write], era: usize, outages: usize) -> Option<
         })
         .map(|write| (first.seq, write.seq))
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

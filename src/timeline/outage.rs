@@ -6,7 +6,8 @@
 //!
 //! Leaving needs proof, since an endpoint flaps after a failover and, with one of two backends
 //! dead, good answers come in between: `N` good samples in a row, then good for the confirmation
-//! time `S` with at most 1 % bad and no new outage, seen to its end. It is backdated to the first
+//! time `S` with at most 1 % bad and no new outage, seen to its end; and in a partial outage more
+//! good samples in a row than chance explains (see [`hidden_good`]). It is backdated to the first
 //! good sample.
 //!
 //! A partial outage shows bad samples before the rule is met. These belong to it when so few good
@@ -27,6 +28,9 @@ const CONFIRM_RUN: usize = 10;
 const CONFIRM_BAD: f64 = 0.01;
 /// How improbable a run of good answers from a degraded service must be to count as proof.
 const CHANCE: f64 = 1e-4;
+/// This many bad samples among so many before an entry belong to the outage.
+const TROUBLED_BAD: usize = 3;
+const TROUBLED_AMONG: usize = 40;
 /// How many samples next to an edge are looked at for its own share of bad ones.
 const EDGE: usize = 20;
 
@@ -161,21 +165,35 @@ pub(super) fn find(samples: &[Sample], rule: &Rule) -> Vec<Span> {
         if entry >= samples.len() {
             return spans;
         }
-        let mut good = (entry + 1..samples.len()).find(|at| index.confirmed(*at, rule));
-        if let Some(at) = &mut good {
-            while !index.is_bad(*at - 1) {
-                *at -= 1;
-            }
-        }
+        let first_bad = troubled(samples, from, entry);
+        let good = (entry + 1..samples.len()).find(|at| {
+            let after_bad = index.is_bad(at - 1);
+            after_bad && index.confirmed(*at, rule) && index.run[*at] >= hidden(samples, first_bad, *at)
+        });
         let last_bad = match good {
             Some(at) => at - 1,
             None => samples.iter().rposition(|sample| sample.class.bad()).unwrap_or(entry),
         };
-        let span = Span { first_bad: entry, last_bad, first_good: good };
+        let span = Span { first_bad, last_bad, first_good: good };
         spans.push(backdated(samples, span, from));
         let Some(at) = good else { return spans };
         from = at;
     }
+}
+
+/// Where the trouble that led to an entry began: at the first of several bad samples shortly before
+/// it, if there are any. Three bad in a row may then be chance in a partial outage, and taken alone
+/// would look like a full one.
+fn troubled(samples: &[Sample], from: usize, entry: usize) -> usize {
+    let near = from.max(entry.saturating_sub(TROUBLED_AMONG));
+    let bad = || (near..entry).filter(|at| samples[*at].class.bad());
+    if bad().count() < TROUBLED_BAD { entry } else { bad().next().unwrap_or(entry) }
+}
+
+/// How many good samples in a row chance explains after the outage from `first_bad` up to `end`: a
+/// partial outage is not over before one more.
+fn hidden(samples: &[Sample], first_bad: usize, end: usize) -> usize {
+    hidden_good(samples.get(first_bad..end).unwrap_or_default(), Side::End)
 }
 
 /// Takes in the bad samples before the outage that belong to it.
@@ -204,10 +222,13 @@ pub(crate) enum Side {
 ///
 /// In a partial outage one can: from the backend that still lives. With a share `p` of bad
 /// answers, `k` good ones in a row come with chance `(1-p)^k`, and the `k`-th counts as proof once
-/// that is at most 1e-4. `p` is not known but counted, so its lower 97.7 % bound (Wilson) is used,
-/// over the whole outage and over the twenty samples next to the edge, whichever is less: an
-/// outage may be full at first and partial later. The outermost samples are bad by definition
+/// that is at most 1e-4. `p` is not known but counted: its lower 97.7 % bound (Wilson) over the whole
+/// outage is used, or the share among the twenty samples next to the edge, whichever is less, since
+/// an outage may be full at first and partial later. The outermost samples are bad by definition
 /// and are left out of the count.
+///
+/// An outage whose samples are all bad is taken for a full one. A partial one of `n` samples looks
+/// so with chance `p^n`: nothing that was seen tells the two apart.
 pub(crate) fn hidden_good(outage: &[Sample], side: Side) -> usize {
     if outage.iter().all(|sample| sample.class.bad()) {
         return 1;
@@ -217,16 +238,19 @@ pub(crate) fn hidden_good(outage: &[Sample], side: Side) -> usize {
         Side::Begin => inner.get(..EDGE).unwrap_or(inner),
         Side::End => inner.get(inner.len().saturating_sub(EDGE)..).unwrap_or(inner),
     };
-    let share = least_share(inner).min(least_share(near)).clamp(0.01, 0.99);
+    let share = least_share(inner).min(share(near)).clamp(0.05, 0.99);
     ((CHANCE.ln() / (1.0 - share).ln()).ceil() as usize).max(1)
 }
 
 /// The lower 97.7 % Wilson bound of the share of bad samples.
 fn least_share(samples: &[Sample]) -> f64 {
-    let count = samples.len() as f64;
-    let share = samples.iter().filter(|sample| sample.class.bad()).count() as f64 / count.max(1.0);
+    let (count, share) = (samples.len().max(1) as f64, share(samples));
     let z = 2.0_f64;
     let centre = share + z * z / (2.0 * count);
     let spread = z * (share * (1.0 - share) / count + z * z / (4.0 * count * count)).sqrt();
     (centre - spread) / (1.0 + z * z / count)
+}
+
+fn share(samples: &[Sample]) -> f64 {
+    samples.iter().filter(|sample| sample.class.bad()).count() as f64 / samples.len().max(1) as f64
 }

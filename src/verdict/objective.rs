@@ -41,7 +41,13 @@ pub(super) fn all(
     for (facts, service) in probes.iter().filter(|(facts, _)| facts.must_stay_up) {
         out.push(must_stay_up(facts, service, timeline));
     }
-    out.into_iter().map(|objective| guarded(objective, guards.first())).collect()
+    let mut out: Vec<Objective> =
+        out.into_iter().map(|objective| guarded(objective, guards.first())).collect();
+    if record.header.dry_run {
+        // Nothing was drilled: not even a miss is proven.
+        out.iter_mut().for_each(|objective| objective.verdict = Verdict::Inconclusive);
+    }
+    out
 }
 
 /// Adds one objective per observer, or one that says that there is no observer.
@@ -157,7 +163,8 @@ fn availability(facts: &ProbeFacts, service: &Service, target: f64) -> Objective
 fn latency(facts: &ProbeFacts, service: &Service, name: &str, percentile: f64, limit: f64) -> Objective {
     let probe = &facts.name;
     let blank = undecided(name, probe, limit, "s", format!("{probe} had no correct answer"));
-    let Some(latencies) = &service.overall else { return blank };
+    // Without a fault there was no drill, and the steady state alone decides nothing.
+    let (Some(latencies), true) = (&service.overall, service.availability.is_some()) else { return blank };
     let observed = latencies.percentile(percentile);
     let what = format!(
         "{percentile} % of {} from {probe} came within {}",

@@ -6,6 +6,7 @@ mod aws_faults;
 mod bad_files;
 mod experiments;
 mod moto;
+mod moto_drills;
 mod pg_drill;
 mod postgres;
 mod support;
