@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod journal;
+pub mod lab;
 pub mod measure;
 pub mod notation;
 pub mod probe;
