@@ -100,17 +100,26 @@ impl Databases {
     }
 
     /// Starts a node: it listens, and serves or (with [`Phase::Starting`]) refuses with 57P03.
-    pub(crate) async fn start(&self, id: DatabaseId, member: usize, phase: Phase) -> io::Result<()> {
+    /// Gives the instant from which it listened.
+    pub(crate) async fn start(&self, id: DatabaseId, member: usize, phase: Phase) -> io::Result<u64> {
         let (seat, address) = {
             let mut state = self.state();
             let node = &mut state.databases[id].members[member];
             node.incarnation += 1;
             (Seat { database: id, member, incarnation: node.incarnation }, node.address)
         };
-        let server = Server::start(Arc::clone(&self.shared), seat, address).await?;
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner).insert((id, member), server);
         self.set_phase(id, member, phase);
-        Ok(())
+        match Server::start(Arc::clone(&self.shared), seat, address).await {
+            Ok(server) => {
+                let now = boottime_ns();
+                self.servers.lock().unwrap_or_else(PoisonError::into_inner).insert((id, member), server);
+                Ok(now)
+            }
+            Err(error) => {
+                self.set_phase(id, member, Phase::Down);
+                Err(error)
+            }
+        }
     }
 
     /// Changes what a listening node does with its clients.
@@ -190,14 +199,15 @@ impl Databases {
         self.shared.changed.notify_waiters();
     }
 
-    /// Ends a replica's replication for good and counts what it never received.
-    pub(crate) fn sever(&self, replica: DatabaseId) -> Option<Loss> {
-        self.state().sever(replica, boottime_ns())
+    /// Ends a replica's replication for good and counts what it never received. `report` is told
+    /// the count, and again each time it grows because the old source is still written to.
+    pub(crate) fn sever(&self, replica: DatabaseId, report: impl Fn(&Loss) + Send + 'static) -> Option<Loss> {
+        self.state().sever(replica, boottime_ns(), Box::new(report))
     }
 
-    /// The losses of all promotions. A count grows while the old source is still written to.
-    pub(crate) fn losses(&self) -> Vec<Loss> {
-        self.state().losses()
+    /// Whether a replica receives its source's commits.
+    pub(crate) fn replicating(&self, replica: DatabaseId) -> bool {
+        self.state().databases[replica].follows.as_ref().is_some_and(|follow| !follow.frozen)
     }
 }
 

@@ -80,14 +80,16 @@ pub(super) struct Follow {
 struct Severed {
     source: DatabaseId,
     cut: u64,
-    loss: usize,
+    loss: Loss,
+    report: Report,
 }
 
+/// Is told a loss, and again when its count grew.
+pub(super) type Report = Box<dyn Fn(&Loss) + Send>;
+
 /// Acknowledged rows that a promoted replica does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loss {
-    /// The database that took over.
-    pub(crate) what: String,
     /// Rows written by acknowledged INSERTs that it never received.
     pub(crate) count: u64,
     /// When it stopped receiving, in nanoseconds of `CLOCK_BOOTTIME`.
@@ -139,7 +141,6 @@ pub(super) enum Next {
 pub(super) struct State {
     pub(super) databases: Vec<Database>,
     severed: Vec<Severed>,
-    losses: Vec<Loss>,
 }
 
 impl State {
@@ -234,9 +235,10 @@ impl State {
             if let Some(entry) = index.and_then(|index| database.log.get_mut(index)) {
                 entry.acknowledged = true;
             }
-            for severed in &self.severed {
-                if severed.source == seat.database && receipt.position >= severed.cut {
-                    self.losses[severed.loss].count += receipt.rows;
+            for severed in &mut self.severed {
+                if severed.source == seat.database && receipt.position >= severed.cut && receipt.rows > 0 {
+                    severed.loss.count += receipt.rows;
+                    (severed.report)(&severed.loss);
                 }
             }
         }
@@ -286,26 +288,21 @@ impl State {
     }
 
     /// Cuts a replica from its source for good; what it never received counts as lost from now on.
-    pub(super) fn sever(&mut self, replica: DatabaseId, now: u64) -> Option<Loss> {
+    pub(super) fn sever(&mut self, replica: DatabaseId, now: u64, report: Report) -> Option<Loss> {
         let follow = self.databases[replica].follows.take()?;
         let source = &self.databases[follow.source];
         let cut = follow.applied;
         let skip = usize::try_from(cut.saturating_sub(source.base)).unwrap_or(usize::MAX);
         let unreceived = source.log.iter().skip(skip).filter(|entry| entry.acknowledged);
         let count = unreceived.map(|entry| entry.rows).sum();
-        let loss = Loss { what: self.databases[replica].name.clone(), count, at_ns: now };
-        self.severed.push(Severed { source: follow.source, cut, loss: self.losses.len() });
-        self.losses.push(loss.clone());
+        let loss = Loss { count, at_ns: now };
+        report(&loss);
+        self.severed.push(Severed { source: follow.source, cut, loss, report });
         let database = &mut self.databases[replica];
         database.base = cut;
         database.log.clear();
         self.trim(follow.source);
         Some(loss)
-    }
-
-    /// Rows lost so far, by promotion. A count can still grow while the old source is written to.
-    pub(super) fn losses(&self) -> Vec<Loss> {
-        self.losses.clone()
     }
 
     /// A member stops receiving commits.

@@ -168,6 +168,10 @@ impl Session {
 
     fn dispatch(&mut self, prepared: &Prepared, parameters: Vec<Value>) -> Result<Answer, SqlFault> {
         let verb = self.verb(&prepared.tokens)?;
+        // Whatever is asked of a node that is down gets no answer, not even a SHOW.
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.member(self.seat).ok_or_else(SqlFault::terminated)?;
+        drop(state);
         let tag = verb.name();
         match verb {
             Verb::Begin => {

@@ -11,9 +11,9 @@ use super::*;
 
 const SECRET: &str = "s3cret";
 
-fn databases() -> Databases {
+fn databases(commit_delay: Duration) -> Databases {
     let credentials = Credentials { user: "firedrill".into(), password: SECRET.into() };
-    Databases::new(credentials, Duration::from_millis(1))
+    Databases::new(credentials, commit_delay)
 }
 
 /// Addresses that nobody listens on.
@@ -29,7 +29,11 @@ fn addresses(count: u8) -> Vec<Ipv4Addr> {
 
 /// `orders` with a standby, started, and its asynchronous replica.
 async fn orders(lag: Duration) -> (Databases, DatabaseId, DatabaseId) {
-    let databases = databases();
+    orders_with(lag, Duration::from_millis(1)).await
+}
+
+async fn orders_with(lag: Duration, commit_delay: Duration) -> (Databases, DatabaseId, DatabaseId) {
+    let databases = databases(commit_delay);
     let addresses = addresses(3);
     let orders = databases.add("orders", &addresses[..2]).unwrap();
     let replica = databases.add("orders", &addresses[2..]).unwrap();
@@ -99,6 +103,16 @@ async fn a_ledger_and_a_writer_probe_get_their_answers() {
     let seqs = client.query("select seq from ledger where seq >= $1 order by seq", &[&1i64]).await.unwrap();
     assert_eq!(seqs.iter().map(|row| row.get::<_, i64>(0)).collect::<Vec<_>>(), [1, 2, 3, 4, 9]);
     assert_eq!(client.query_one("select count(*) from ledger", &[]).await.unwrap().get::<_, i64>(0), 6);
+    client
+        .batch_execute(
+            "create table if not exists \"firedrill_a1\" (run text not null, seq bigint not null,
+             by inet default inet_server_addr(), xid xid8 default pg_current_xact_id(), primary key (run, seq))",
+        )
+        .await
+        .unwrap();
+    let insert = "insert into firedrill_a1 (run, seq) values ('a-1', 7) returning xid::text, by, pg_current_wal_insert_lsn()";
+    let row = client.query_one(insert, &[]).await.unwrap();
+    assert!(row.get::<_, String>(0).parse::<u64>().unwrap() > 0);
     client.batch_execute("drop table ledger").await.unwrap();
     assert_eq!(code(&client.query("select seq from ledger", &[]).await.unwrap_err()), "42P01");
 }
@@ -309,8 +323,10 @@ async fn lost(promote: bool, lag: Duration, pause: Duration, freeze: bool) -> (u
     tokio::time::sleep(pause / 2).await;
 
     databases.stop(orders, 0, false).await;
+    let counted = Arc::new(Mutex::new(0));
     if promote {
-        databases.sever(replica).unwrap();
+        let report = Arc::clone(&counted);
+        databases.sever(replica, move |loss| *report.lock().unwrap() = loss.count).unwrap();
         databases.set_writer(replica, Some(0));
     } else {
         assert!(databases.synchronous(orders, 1));
@@ -324,7 +340,7 @@ async fn lost(promote: bool, lag: Duration, pause: Duration, freeze: bool) -> (u
         acknowledged.extend(writer.await.unwrap());
     }
     let stored = stored(target).await;
-    let counted = databases.losses().iter().map(|loss| loss.count).sum();
+    let counted = *counted.lock().unwrap();
     (acknowledged.len(), acknowledged.difference(&stored).count(), counted)
 }
 
@@ -358,13 +374,102 @@ async fn what_the_old_source_acknowledges_after_the_promotion_is_lost_too() {
     let old = connect(databases.address(orders, 0)).await.unwrap();
     old.batch_execute("create table ledger (seq bigint primary key)").await.unwrap();
     tokio::time::sleep(Duration::from_millis(120)).await;
-    databases.sever(replica).unwrap();
+    let counted = Arc::new(Mutex::new(u64::MAX));
+    let report = Arc::clone(&counted);
+    databases.sever(replica, move |loss| *report.lock().unwrap() = loss.count).unwrap();
+    assert_eq!(*counted.lock().unwrap(), 0);
     databases.set_writer(replica, Some(0));
     old.batch_execute("insert into ledger values (1), (2)").await.unwrap();
     assert!(old.batch_execute("insert into ledger values (2)").await.is_err());
     old.batch_execute("begin; insert into ledger values (3); rollback").await.unwrap();
     assert_eq!(stored(databases.address(replica, 0)).await.len(), 0);
-    assert_eq!(databases.losses()[0].count, 2);
+    assert_eq!(*counted.lock().unwrap(), 2);
+}
+
+/// `orders` with a table, and an INSERT that is committed and will be answered 200 ms after it was sent.
+async fn in_doubt() -> (Databases, DatabaseId, DatabaseId, tokio::task::JoinHandle<bool>) {
+    let (databases, orders, replica) =
+        orders_with(Duration::from_millis(80), Duration::from_millis(200)).await;
+    let client = connect(databases.address(orders, 0)).await.unwrap();
+    client.batch_execute("create table ledger (seq bigint primary key)").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    databases.freeze(replica, true);
+    let insert =
+        tokio::spawn(async move { client.execute("insert into ledger values (1)", &[]).await.is_ok() });
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    (databases, orders, replica, insert)
+}
+
+fn counter() -> (Arc<Mutex<u64>>, impl Fn(&Loss) + Send + 'static) {
+    let counted = Arc::new(Mutex::new(u64::MAX));
+    let report = Arc::clone(&counted);
+    (counted, move |loss: &Loss| *report.lock().unwrap() = loss.count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_commit_and_answer_acknowledges_nothing() {
+    let (databases, orders, replica, insert) = in_doubt().await;
+    databases.stop(orders, 0, false).await;
+    let (counted, report) = counter();
+    databases.sever(replica, report).unwrap();
+    databases.set_writer(replica, Some(0));
+    assert!(!insert.await.unwrap(), "the client was never told");
+    assert_eq!(*counted.lock().unwrap(), 0, "what nobody was told of is not lost");
+    assert_eq!(stored(databases.address(replica, 0)).await, BTreeSet::new());
+    // The standby has it all the same: it received the commit before the answer was due.
+    databases.set_writer(orders, Some(1));
+    databases.start(orders, 1, Phase::Open).await.unwrap();
+    assert_eq!(stored(databases.address(orders, 1)).await, BTreeSet::from([1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_follows_the_promotion_makes_the_row_a_loss() {
+    let (databases, _, replica, insert) = in_doubt().await;
+    let (counted, report) = counter();
+    databases.sever(replica, report).unwrap();
+    assert_eq!(*counted.lock().unwrap(), 0, "not answered yet");
+    assert!(insert.await.unwrap());
+    assert_eq!(*counted.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_not_acknowledged() {
+    use tokio::io::AsyncWriteExt;
+    let (databases, orders, replica) = orders(Duration::from_secs(3600)).await;
+    let address = databases.address(orders, 0);
+    let client = connect(address).await.unwrap();
+    client.batch_execute("create table ledger (seq bigint primary key, note text)").await.unwrap();
+    // Asks for far more than the sockets' buffers hold, and reads nothing of it.
+    let mut stream = tokio::net::TcpStream::connect((address, PORT)).await.unwrap();
+    let mut startup = b"\0\x03\0\0user\0firedrill\0database\0orders\0\0".to_vec();
+    let length = (startup.len() as u32 + 4).to_be_bytes();
+    startup.splice(0..0, length);
+    stream.write_all(&startup).await.unwrap();
+    let message = |kind: u8, body: &str| {
+        let mut message = vec![kind];
+        message.extend((body.len() as u32 + 5).to_be_bytes());
+        message.extend(body.as_bytes());
+        message.push(0);
+        message
+    };
+    stream.write_all(&message(b'p', SECRET)).await.unwrap();
+    let note = "x".repeat(900_000);
+    let row = |seq: i64| format!("({seq}, '{note}')");
+    let values: Vec<String> = (0..20).map(row).collect();
+    let sql = format!("insert into ledger values {} returning note", values.join(", "));
+    stream.write_all(&message(b'Q', &sql)).await.unwrap();
+    for _ in 0..200 {
+        if stored(address).await.len() == 20 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(stored(address).await.len(), 20, "committed");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    databases.stop(orders, 0, false).await;
+    let (counted, report) = counter();
+    databases.sever(replica, report).unwrap();
+    assert_eq!(*counted.lock().unwrap(), 0, "the answer never left");
 }
 
 #[tokio::test]
