@@ -158,11 +158,6 @@ impl Databases {
         self.state().databases[id].writer
     }
 
-    /// Whether the writer accepts connections and writes.
-    pub(crate) fn writable(&self, id: DatabaseId) -> bool {
-        self.state().databases[id].writable()
-    }
-
     /// A node's address.
     pub(crate) fn address(&self, id: DatabaseId, member: usize) -> Ipv4Addr {
         self.state().databases[id].members[member].address
