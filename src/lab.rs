@@ -7,9 +7,18 @@
 //!
 //! It imports nothing of firedrill but the clock: it must not share the engine's mistakes.
 
+mod balancer;
 mod database;
+mod ec2;
+mod ecs;
+mod plane;
+mod rds;
 mod region;
 mod resolver;
+mod route53;
+mod sts;
+#[cfg(test)]
+mod tests;
 mod timing;
 pub mod truth;
 mod wire;
@@ -116,6 +125,16 @@ impl Lab {
         world::ACCOUNT
     }
 
+    /// The values of the variables that the bundled experiments declare.
+    pub fn values(&self) -> BTreeMap<String, String> {
+        self.region.values.clone()
+    }
+
+    /// Which of these values are secret.
+    pub fn secrets(&self) -> Vec<&'static str> {
+        vec!["orders_dsn", "orders_endpoint_dsn"]
+    }
+
     /// What the lab knows to be true so far.
     pub fn truth(&self) -> truth::Account {
         self.region.world.truth.account()
@@ -129,6 +148,42 @@ impl Lab {
     /// Makes the calls of an operation, such as `TerminateInstances`, misbehave from now on.
     pub fn provoke(&self, operation: &str, provocation: Provocation) {
         self.region.plane.provoked.set(operation, provocation);
+    }
+
+    /// Says whether the primary of a failover record set is healthy: what its health check would find.
+    pub fn set_primary_health(&self, record: &str, healthy: bool) {
+        self.region.world.zone.set_primary_health(record, healthy);
+    }
+
+    /// Sets how far the read replica of the orders database is behind.
+    pub fn set_replica_lag(&self, lag: Duration) {
+        self.region.rds.set_lag(rds::REPLICA, lag);
+    }
+
+    /// Stops the read replica of the orders database from receiving anything, or lets it go on.
+    pub fn freeze_replica(&self, frozen: bool) {
+        self.region.rds.freeze(rds::REPLICA, frozen);
+    }
+
+    /// For people: what there is and how to point an environment at it.
+    pub fn describe(&self) -> String {
+        let values = self.values();
+        let values: String =
+            values.iter().map(|(name, value)| format!("      {name}: \"{value}\"\n")).collect();
+        format!(
+            "The lab is a region of its own: {region}, account {account}.\n\n\
+             endpoint   {endpoint}\n\
+             keys       test / test (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)\n\
+             resolver   {resolver} (the zone {domain}, over UDP and TCP)\n\n\
+             In firedrill.yaml:\n\n\
+             environments:\n  mine:\n    region: {region}\n    accounts: [\"{account}\"]\n    \
+             endpoint_url: {endpoint}\n    resolver: {resolver}\n    values:\n{values}",
+            region = self.region(),
+            account = self.account(),
+            endpoint = self.endpoint_url(),
+            resolver = self.resolver(),
+            domain = world::DOMAIN,
+        )
     }
 
     /// Stops it: closes every socket and ends its thread, in bounded time.

@@ -86,16 +86,6 @@ struct Record {
 pub(crate) struct Truth(Arc<Mutex<Record>>);
 
 impl Truth {
-    /// From now on every request to `what` fails.
-    pub(crate) fn down(&self, what: &str) {
-        self.share_at(what, 1.0, boottime_ns());
-    }
-
-    /// From now on no request to `what` fails.
-    pub(crate) fn up(&self, what: &str) {
-        self.share_at(what, 0.0, boottime_ns());
-    }
-
     /// From `at_ns` on this share of the requests to `what` fails. Saying the same again changes nothing.
     pub(crate) fn share_at(&self, what: &str, share: f64, at_ns: u64) {
         let mut record = lock(&self.0);
@@ -163,10 +153,10 @@ mod tests {
     #[test]
     fn an_outage_that_lasts_has_no_end() {
         let truth = Truth::default();
-        truth.down("db");
+        truth.share_at("db", 1.0, 1);
         assert_eq!(truth.account().outages[0].to_ns, None);
         assert_eq!(truth.account().span_of("db"), None);
-        truth.up("db");
+        truth.share_at("db", 0.0, 2);
         assert!(truth.account().span_of("db").is_some());
     }
 
@@ -182,7 +172,7 @@ mod tests {
     #[test]
     fn an_account_survives_json() {
         let truth = Truth::default();
-        truth.down("db");
+        truth.share_at("db", 1.0, 1);
         truth.lost("db", 3, 7);
         let account = truth.account();
         let text = serde_json::to_string(&account).expect("json");

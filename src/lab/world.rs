@@ -40,8 +40,10 @@ pub(crate) mod host {
     pub(crate) const DATABASE: u8 = 10;
     /// Load balancers: this one and the following nine.
     pub(crate) const BALANCER: u8 = 80;
-    /// Instances and tasks: this one to 250.
+    /// Instances: this one and all before `TASKS`.
     pub(crate) const COMPUTE: u8 = 100;
+    /// Tasks: this one to 250.
+    pub(crate) const TASKS: u8 = 180;
 }
 
 impl Subnet {
@@ -64,11 +66,4 @@ pub(crate) struct World {
     pub(crate) subnet: Subnet,
     pub(crate) zone: Zone,
     pub(crate) truth: Truth,
-}
-
-impl World {
-    /// The present time as AWS's XML writes it.
-    pub(crate) fn timestamp(&self) -> String {
-        format!("{:.3}", self.clock.wall(self.clock.now()))
-    }
 }
