@@ -5,10 +5,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use self::support::{Client, code, get, resolve};
+use self::support::{Client, get};
 use super::{Lab, Provocation, Settings};
 
-pub(super) use self::support::{Clients, eventually};
+pub(super) use self::support::{Clients, code, eventually, resolve};
 
 #[test]
 fn a_lab_starts_healthy_and_soon_and_leaves_nothing_behind() {
