@@ -69,7 +69,7 @@ impl Bed {
 
     fn write_project(&self) {
         let text = format!(
-            "environments:\n  staging:\n    region: us-east-1\n    accounts: [\"123456789012\"]\n    endpoint_url: {}\n    confirm: none\n",
+            "environments:\n  staging:\n    region: eu-west-1\n    accounts: [\"123456789012\"]\n    endpoint_url: {}\n    confirm: none\n",
             self.moto.relay.url()
         );
         std::fs::write(self.folder.path().join("firedrill.yaml"), text).expect("written");
