@@ -195,6 +195,7 @@ fn values(
         ("checkout_url", url("checkout")),
         ("steady", "4s".to_owned()),
         ("confirm", "4s".to_owned()),
+        ("observe", "16s".to_owned()),
     ];
     values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
