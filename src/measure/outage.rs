@@ -152,3 +152,7 @@ fn not_before_cause(
     let its_effect = first_bad.done >= cause && answered >= cause;
     if was_well && its_effect { Some(well.unwrap_or(cause).max(cause)) } else { well }
 }
+
+#[cfg(test)]
+#[path = "outage_tests.rs"]
+mod tests;

@@ -219,7 +219,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(2000))]
+    #![proptest_config(config(1000))]
 
     #[test]
     fn the_truth_of_a_full_outage_is_within_and_the_interval_is_narrow(drill in drill(Just(Share::Full), 0.0, 5.0)) {

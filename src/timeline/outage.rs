@@ -196,14 +196,21 @@ fn hidden(samples: &[Sample], first_bad: usize, end: usize) -> usize {
     hidden_good(samples.get(first_bad..end).unwrap_or_default(), Side::End)
 }
 
-/// Takes in the bad samples before the outage that belong to it.
+/// Takes in the bad samples before the outage that belong to it: as long as chance explains the good
+/// ones between.
 fn backdated(samples: &[Sample], mut span: Span, from: usize) -> Span {
     loop {
-        let near = hidden_good(samples.get(span.first_bad..=span.last_bad).unwrap_or_default(), Side::Begin);
-        let before = samples.get(from..span.first_bad).unwrap_or_default();
-        match before.iter().rposition(|sample| sample.class.bad()) {
-            Some(at) if span.first_bad - (from + at) <= near => span.first_bad = from + at,
-            _ => return span,
+        let within = samples.get(span.first_bad..=span.last_bad).unwrap_or_default();
+        let near = hidden_good(within, Side::Begin);
+        let before = span.first_bad;
+        for at in (from..before).rev().filter(|at| samples[*at].class.bad()) {
+            if span.first_bad - at > near {
+                break;
+            }
+            span.first_bad = at;
+        }
+        if span.first_bad == before {
+            return span;
         }
     }
 }

@@ -98,6 +98,15 @@ fn half_of_a_second_is_an_outage_too() {
 }
 
 #[test]
+fn a_partial_outage_begins_before_its_entry_rule_is_met() {
+    // A quarter of the samples bad for two hours, then three in a row.
+    let text = format!("{}{}xxx{}", good(20), "x...".repeat(18_000), good(200));
+    assert_eq!(spans(&text), [(20, 72_022, Some(72_023))]);
+    // A lost packet more than a second before a full outage is no part of it.
+    assert_eq!(spans(&format!("{}x{}xxxx{}", good(20), good(15), good(60))), [(36, 39, Some(40))]);
+}
+
+#[test]
 fn recovery_is_confirmed_and_backdated() {
     // Ten good samples, then bad again: one outage. S is 5 s, so 50 samples.
     let text = format!("{}xxxx{}xxxx{}", good(20), good(10), good(60));
