@@ -43,8 +43,8 @@ pub struct Planned {
     pub name: String,
     /// What it does.
     pub doing: Doing,
-    /// The program that undoes it, in place of what an action itself knows.
-    pub undo: Option<Program>,
+    /// How it is undone.
+    pub undo: Undo,
     /// The indices of the steps that must be over first.
     pub after: Vec<usize>,
     /// How long each of its waits may take.
@@ -53,6 +53,17 @@ pub struct Planned {
     pub go_on_after_failure: bool,
     /// What must be good after it.
     pub verify: Vec<Check>,
+}
+
+/// How a step is undone.
+#[derive(Clone)]
+pub enum Undo {
+    /// As the action itself knows, if it does.
+    Own,
+    /// Not at all: it is meant to stay.
+    Nothing,
+    /// By a program.
+    Program(Program),
 }
 
 /// What a step does.
@@ -191,10 +202,18 @@ async fn plan_step(
             Doing::Action(Box::new(plan_action(experiment, action, means, &mut fact).await?))
         }
     };
-    let undo = step.undo.as_ref().map(|undo| program(undo, STEP_TIMEOUT));
-    if let Some(undo) = &undo {
-        fact.undo = Some(format!("run {}", undo.line()));
-    }
+    let undo = match &step.undo {
+        experiment::Undo::Own => Undo::Own,
+        experiment::Undo::Nothing => {
+            fact.undo = None;
+            Undo::Nothing
+        }
+        experiment::Undo::Program(undo) => {
+            let undo = program(undo, STEP_TIMEOUT);
+            fact.undo = Some(format!("run {}", undo.line()));
+            Undo::Program(undo)
+        }
+    };
     let mut verify = Vec::new();
     for check in &step.verify {
         let probe = format!("{name}, verify");

@@ -239,6 +239,7 @@ impl Engine<'_> {
             self.take_seen(seen)?;
         }
         self.samples.flush()?;
+        self.recorder.seal(&self.samples.seal())?;
         let ending = self.ending.clone().unwrap_or(Ending::Completed);
         self.recorder.record(EventKind::RunEnded { ending: ending.clone() })?;
         while let Ok(event) = events.try_recv() {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::event::{CallOutcome, Event, EventKind};
 use crate::aws::Witness;
 use crate::clock::{Clock, Moment};
-use crate::journal::Writer;
+use crate::journal::{Seal, Writer};
 use crate::redact::Redactor;
 
 /// Writes events down before anybody acts on them.
@@ -47,6 +47,14 @@ impl Recorder {
         // The loop has ended: there is nobody left to tell, and the journal has it.
         let _ = self.out.send(event);
         Ok(at)
+    }
+
+    /// Chains the samples to the journal, so that none can be taken away unseen.
+    ///
+    /// # Errors
+    /// The journal could not be written.
+    pub fn seal(&self, samples: &Seal) -> io::Result<()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).seal(samples)
     }
 
     /// The run's clock.

@@ -12,7 +12,7 @@ use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
 use crate::aws::{Aws, Fault};
-use crate::plan::{Doing, Planned};
+use crate::plan::{Doing, Planned, Undo};
 use crate::probe::Ask;
 use crate::run::program::Program;
 
@@ -70,7 +70,7 @@ impl Stage {
 
     async fn run_program(&mut self, step: &Planned, program: &Program) -> Ending {
         let line = program.line();
-        if let Some(undo) = &step.undo
+        if let Undo::Program(undo) = &step.undo
             && let Err(why) = self.prepare_undo(step, Undoing::Program(undo.clone()))
         {
             return failed(why);
@@ -112,8 +112,12 @@ impl Stage {
             Ok(prepared) => prepared,
             Err(fault) => return failed(format!("its prior state could not be read: {fault}")),
         };
-        let own = step.undo.clone().map(Undoing::Program);
-        if let Some(undoing) = own.or(prepared.undo.map(Undoing::Action))
+        let undoing = match &step.undo {
+            Undo::Own => prepared.undo.map(Undoing::Action),
+            Undo::Nothing => None,
+            Undo::Program(program) => Some(Undoing::Program(program.clone())),
+        };
+        if let Some(undoing) = undoing
             && let Err(why) = self.prepare_undo(step, undoing)
         {
             return failed(why);

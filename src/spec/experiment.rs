@@ -346,8 +346,20 @@ pub struct Step {
     pub after: Vec<String>,
     /// Whether its author knows that it cannot be undone.
     pub irreversible: bool,
-    /// The program that undoes it, in place of what the action itself knows.
-    pub undo: Option<Program>,
+    /// How it is undone.
+    pub undo: Undo,
+}
+
+/// How a step is undone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Undo {
+    /// As the action itself knows, if it does.
+    #[default]
+    Own,
+    /// Not at all: what the step did is meant to stay (`undo: none`).
+    Nothing,
+    /// By a program, in place of what the action itself knows.
+    Program(Program),
 }
 
 /// What a step does.

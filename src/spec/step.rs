@@ -5,7 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::draft::one_probe;
-use super::experiment::{Check, Does, OnFailure, Program, Step};
+use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
 use super::later;
 use crate::action::Action;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, field, unknown_keys};
@@ -25,7 +25,7 @@ pub(super) struct StepDraft {
     /// `Some(None)` when it waits for the step before.
     pub(super) after: Option<Option<Names>>,
     pub(super) irreversible: Option<bool>,
-    pub(super) undo: Option<Option<Program>>,
+    pub(super) undo: Option<Option<Undo>>,
 }
 
 /// What a step does.
@@ -115,7 +115,7 @@ impl StepDraft {
                 None => before.into_iter().collect(),
             },
             irreversible: self.irreversible?,
-            undo: self.undo?.or(deed.undo),
+            undo: self.undo?.or(deed.undo.map(Undo::Program)).unwrap_or_default(),
         })
     }
 }
@@ -225,6 +225,19 @@ impl Decode for Argv {
             return None;
         }
         Some(Argv(argv))
+    }
+}
+
+impl Decode for Undo {
+    fn expects() -> String {
+        format!("`none`, when it is meant to stay, or a program: {}", Program::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar { text, .. } if text == "none" => Some(Undo::Nothing),
+            _ => Program::decode(node, cx).map(Undo::Program),
+        }
     }
 }
 

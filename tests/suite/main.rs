@@ -5,6 +5,7 @@
 mod aws_faults;
 mod bad_files;
 mod experiments;
+mod lab_drills;
 mod moto;
 mod moto_drills;
 mod pg_drill;

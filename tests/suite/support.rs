@@ -87,4 +87,14 @@ impl Ran {
         let line = text.lines().next().expect("a first line");
         serde_json::from_str(line).expect("JSON")
     }
+
+    /// When the run entered a phase, in seconds of the run.
+    pub(crate) fn phase(&self, phase: &str) -> Option<f64> {
+        let text = std::fs::read_to_string(self.dir.join("journal.jsonl")).expect("a journal");
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut events = lines.filter_map(|line| line.get("event").cloned());
+        events
+            .find(|event| event["kind"]["phase"] == phase)
+            .and_then(|event| Some(event["at_ns"].as_u64()? as f64 / 1e9))
+    }
 }
