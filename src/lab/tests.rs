@@ -136,6 +136,25 @@ async fn a_call_can_do_its_work_and_never_answer() {
 }
 
 #[test]
+fn the_dns_server_speaks_tcp_too() {
+    use std::io::{Read, Write};
+
+    let lab = Lab::start(Settings::default()).expect("a lab");
+    let mut stream = std::net::TcpStream::connect(lab.resolver()).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    for name in ["www.lab.test", "nothing.lab.test"] {
+        let question = support::question(name);
+        let length = u16::try_from(question.len()).expect("short").to_be_bytes();
+        stream.write_all(&[&length[..], &question].concat()).expect("asked");
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).expect("a length");
+        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(support::addresses(&answer), resolve(lab.resolver(), name), "{name}");
+    }
+}
+
+#[test]
 fn what_is_no_signed_call_gets_a_sentence() {
     let lab = Lab::start(Settings::default()).expect("a lab");
     let endpoint = lab.endpoint_url().trim_start_matches("http://").parse().expect("an address");
