@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use self::support::{Client, get};
-use super::{Lab, Provocation, Settings};
+use super::{Lab, Provocation, Settings, Timing};
 
 pub(super) use self::support::{Clients, code, eventually, resolve};
 
@@ -46,6 +46,8 @@ fn labs_run_side_by_side_and_the_same_seed_gives_the_same_world() {
         values
     };
     assert_eq!(stable(&labs[0]), stable(&labs[2]));
+    let real = Lab::start(Settings { timing: Timing::Real, ..Settings::default() }).expect("a lab");
+    assert_eq!(real.truth().outages, []);
     assert!(labs[0].describe().contains(&labs[0].endpoint_url()));
     for secret in labs[0].secrets() {
         assert!(labs[0].values().contains_key(secret));
