@@ -132,7 +132,7 @@ impl Lab {
 
     /// Which of these values are secret.
     pub fn secrets(&self) -> Vec<&'static str> {
-        vec!["orders_dsn", "orders_endpoint_dsn"]
+        vec!["cluster_dsn", "orders_dsn", "orders_endpoint_dsn"]
     }
 
     /// What the lab knows to be true so far.

@@ -30,7 +30,7 @@ use super::{LabError, Settings};
 use crate::clock::Clock;
 
 /// Where the control plane listens within its subnet. Whoever holds it owns the subnet.
-const ENDPOINT_PORT: u16 = 4566;
+const ENDPOINT_PORT: u16 = 4570;
 /// How many subnets are tried.
 const SUBNETS: usize = 24;
 /// How long answers with the records that drills move may be cached, in seconds.
@@ -171,9 +171,10 @@ fn values(
     credentials: &Credentials,
 ) -> BTreeMap<String, String> {
     let endpoint = |id| rds.endpoint(id).unwrap_or_default();
-    let dsn = |host: &str| {
+    let cluster = rds.cluster_endpoint(rds::CLUSTER).unwrap_or_default();
+    let dsn = |host: &str, database: &str| {
         let Credentials { user, password } = credentials;
-        format!("postgres://{user}:{password}@{host}:5432/{}", rds::ORDERS)
+        format!("postgres://{user}:{password}@{host}:5432/{database}")
     };
     let url = |name: &str| format!("http://{name}.{DOMAIN}:8080");
     let values = [
@@ -181,8 +182,10 @@ fn values(
         ("storefront_app", "storefront".to_owned()),
         ("db_instance", rds::PRIMARY.to_owned()),
         ("db_replica", rds::REPLICA.to_owned()),
-        ("orders_dsn", dsn(WRITER_RECORD)),
-        ("orders_endpoint_dsn", dsn(&endpoint(rds::PRIMARY))),
+        ("orders_dsn", dsn(WRITER_RECORD, rds::ORDERS)),
+        ("orders_endpoint_dsn", dsn(&endpoint(rds::PRIMARY), rds::ORDERS)),
+        ("db_cluster", rds::CLUSTER.to_owned()),
+        ("cluster_dsn", dsn(&cluster, rds::CLUSTER)),
         ("zone_id", route53.zone_id().to_owned()),
         ("writer_record", WRITER_RECORD.to_owned()),
         ("replica_endpoint", endpoint(rds::REPLICA)),

@@ -17,8 +17,8 @@ use super::timing::Pace;
 use super::world::DOMAIN;
 use super::zone::{Found, RecordSet, Zone, within};
 
-/// The port that the server listens on: 53 needs a privilege.
-pub(crate) const PORT: u16 = 5353;
+/// The port that the server listens on: 53 needs a privilege, and 5353 belongs to multicast DNS.
+pub(crate) const PORT: u16 = 5300;
 /// How long a client may keep a TCP connection without asking anything.
 const IDLE: Duration = Duration::from_secs(10);
 /// What fits into a UDP answer unless the client says otherwise.
@@ -111,11 +111,10 @@ impl Resolver {
             return answer;
         }
         answer.metadata.authoritative = true;
-        if within(DOMAIN, &name) {
-            if let Some(record) = apex(query.query_type()) {
-                answer.add_answer(record);
-                return answer;
-            }
+        let own = if within(DOMAIN, &name) { apex(query.query_type()) } else { None };
+        if let Some(record) = own {
+            answer.add_answer(record);
+            return answer;
         }
         let drawn = self.pace.fraction("dns", &self.asked.fetch_add(1, Ordering::Relaxed).to_string());
         let (sets, code) = match self.zone.find(&name, &query.query_type().to_string(), drawn) {

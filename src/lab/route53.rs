@@ -9,7 +9,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::http::Method;
@@ -32,12 +32,21 @@ struct Submitted {
     comment: Option<String>,
 }
 
+/// A change batch on its way to the name server.
+struct Travelling {
+    id: String,
+    changes: Vec<Change>,
+    synced: Instant,
+}
+
 struct Hosted {
     /// In the order of Route 53: by the labels of the name from the right, then type, then identifier.
     sets: Vec<RecordSet>,
     submitted: BTreeMap<String, Submitted>,
     /// When the last change reaches the name server: a later one never overtakes it.
     last_due: Instant,
+    /// What has not reached it, in the order in which it was submitted.
+    travelling: VecDeque<Travelling>,
 }
 
 struct Inner {
@@ -61,7 +70,12 @@ impl Route53 {
         sets.push(RecordSet::simple(DOMAIN, "SOA", 900, soa));
         sets.sort_by_key(order);
         let zone_id = format!("Z{:016X}", world.pace.number("hosted zone", DOMAIN));
-        let hosted = Hosted { sets, submitted: BTreeMap::new(), last_due: Instant::now() };
+        let hosted = Hosted {
+            sets,
+            submitted: BTreeMap::new(),
+            last_due: Instant::now(),
+            travelling: VecDeque::new(),
+        };
         Route53(Arc::new(Inner { world, zone_id, hosted: Mutex::new(hosted) }))
     }
 
@@ -92,19 +106,31 @@ impl Route53 {
         let due = hosted.last_due.max(Instant::now() + world.pace.draw(PROPAGATION, &key));
         hosted.last_due = due;
         let synced = due + world.pace.draw(SYNCED, &key);
+        hosted.travelling.push_back(Travelling { id: id.clone(), changes, synced });
         world.truth.event(format!("Route 53: change {id} submitted"));
-        let (route53, change) = (self.clone(), id.clone());
+        let route53 = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep_until(due).await;
-            let world = &route53.0.world;
-            world.zone.apply(changes);
-            world.truth.event(format!("Route 53: change {change} is served"));
-            tokio::time::sleep_until(synced).await;
-            if let Some(submitted) = route53.hosted().submitted.get_mut(&change) {
-                submitted.synced = true;
-            }
+            route53.arrive().await;
         });
         id
+    }
+
+    /// The oldest change on its way reaches the name server. Timers of the same instant fire in any order, so
+    /// it need not be the one whose timer this was.
+    async fn arrive(&self) {
+        let arrived = {
+            let mut hosted = self.hosted();
+            let Some(arrived) = hosted.travelling.pop_front() else { return };
+            self.0.world.zone.apply(arrived.changes);
+            (arrived.id, arrived.synced)
+        };
+        let (id, synced) = arrived;
+        self.0.world.truth.event(format!("Route 53: change {id} is served"));
+        tokio::time::sleep_until(synced).await;
+        if let Some(submitted) = self.hosted().submitted.get_mut(&id) {
+            submitted.synced = true;
+        }
     }
 }
 

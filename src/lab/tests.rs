@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use self::support::{Client, get};
-use super::{Lab, Provocation, Settings};
+use super::{Lab, Provocation, Settings, Timing};
 
 pub(super) use self::support::{Clients, code, eventually, resolve};
 
@@ -46,6 +46,8 @@ fn labs_run_side_by_side_and_the_same_seed_gives_the_same_world() {
         values
     };
     assert_eq!(stable(&labs[0]), stable(&labs[2]));
+    let real = Lab::start(Settings { timing: Timing::Real, ..Settings::default() }).expect("a lab");
+    assert_eq!(real.truth().outages, []);
     assert!(labs[0].describe().contains(&labs[0].endpoint_url()));
     for secret in labs[0].secrets() {
         assert!(labs[0].values().contains_key(secret));
@@ -133,6 +135,25 @@ async fn a_call_can_do_its_work_and_never_answer() {
     let hanging = clients.ec2().terminate_instances().instance_ids(&id).send();
     assert!(tokio::time::timeout(Duration::from_millis(500), hanging).await.is_err());
     assert_ne!(clients.state(&id).await, "running");
+}
+
+#[test]
+fn the_dns_server_speaks_tcp_too() {
+    use std::io::{Read, Write};
+
+    let lab = Lab::start(Settings::default()).expect("a lab");
+    let mut stream = std::net::TcpStream::connect(lab.resolver()).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    for name in ["www.lab.test", "nothing.lab.test"] {
+        let question = support::question(name);
+        let length = u16::try_from(question.len()).expect("short").to_be_bytes();
+        stream.write_all(&[&length[..], &question].concat()).expect("asked");
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).expect("a length");
+        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(support::addresses(&answer), resolve(lab.resolver(), name), "{name}");
+    }
 }
 
 #[test]

@@ -65,6 +65,20 @@ fn agrees(samples: &[Sample], (from, to): (u64, u64)) {
     assert!(seconds(last, to) < 0.3, "last failure {} s before {to}", seconds(last, to));
 }
 
+/// Makes a record point elsewhere.
+async fn flip(lab: &Lab, name: &str, kind: RrType, value: &str) {
+    let record = ResourceRecord::builder().value(value).build().expect("a record");
+    let set = ResourceRecordSet::builder().name(name).r#type(kind).ttl(1).resource_records(record);
+    let change = Change::builder()
+        .action(ChangeAction::Upsert)
+        .resource_record_set(set.build().expect("a set"))
+        .build()
+        .expect("a change");
+    let batch = ChangeBatch::builder().changes(change).build().expect("a batch");
+    let call = Clients::of(lab).route53().change_resource_record_sets();
+    call.hosted_zone_id(&lab.values()["zone_id"]).change_batch(batch).send().await.expect("flipped");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_of_the_requests_fail_until_a_terminated_instance_is_marked_out() {
     for seed in [1, 2] {
@@ -119,25 +133,7 @@ async fn a_lost_site_is_down_until_the_record_leads_to_the_other() {
     assert_eq!(lab.truth().span_of("www"), None, "still down");
 
     let values = lab.values();
-    let flip = |address: &str| {
-        let record = ResourceRecord::builder().value(address).build().expect("a record");
-        let set = ResourceRecordSet::builder()
-            .name(&values["www_record"])
-            .r#type(RrType::A)
-            .ttl(1)
-            .resource_records(record)
-            .build()
-            .expect("a set");
-        let change = Change::builder().action(ChangeAction::Upsert).resource_record_set(set).build();
-        ChangeBatch::builder().changes(change.expect("a change")).build().expect("a batch")
-    };
-    let flipped = clients
-        .route53()
-        .change_resource_record_sets()
-        .hosted_zone_id(&values["zone_id"])
-        .change_batch(flip(&values["standby_address"]))
-        .send();
-    flipped.await.expect("flipped");
+    flip(&lab, &values["www_record"], RrType::A, &values["standby_address"]).await;
     let samples = watch(www, recovered).await;
     assert_eq!(resolve(resolver, "www.lab.test"), [values["standby_address"].parse::<IpAddr>().expect("ip")]);
     assert_eq!(get(www(), "/health").expect("site b").header("x-site"), Some("b"));
@@ -197,4 +193,37 @@ async fn a_stopped_task_is_replaced_and_what_it_stored_stays() {
         services.services()[0].running_count() == 2
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_primary_is_down_until_the_writer_name_leads_to_the_promoted_replica() {
+    let lab = Lab::start(Settings { seed: 6, ..Settings::default() }).expect("a lab");
+    let (rds, values) = (Clients::of(&lab).rds(), lab.values());
+    let what = "orders-db writer name";
+    rds.reboot_db_instance().db_instance_identifier(&values["db_instance"]).send().await.expect("rebooted");
+    eventually("the primary's end", || async { lab.truth().outages_of(what).count() == 1 }).await;
+    rds.promote_read_replica().db_instance_identifier(&values["db_replica"]).send().await.expect("promoted");
+    eventually("the promotion", || async {
+        let call = rds.describe_db_instances().db_instance_identifier(&values["db_replica"]);
+        let answer = call.send().await.expect("the replica");
+        let replica = &answer.db_instances()[0];
+        replica.db_instance_status() == Some("available")
+            && replica.read_replica_source_db_instance_identifier().is_none()
+    })
+    .await;
+    assert_eq!(lab.truth().span_of(what), None, "the name still leads to the primary");
+    let before = boottime_ns();
+    flip(&lab, &values["writer_record"], RrType::Cname, &values["replica_endpoint"]).await;
+    eventually("the flip", || async {
+        resolve(lab.resolver(), &values["writer_record"])
+            == resolve(lab.resolver(), &values["replica_endpoint"])
+    })
+    .await;
+    let (from, to) = lab.truth().span_of(what).expect("an outage that is over");
+    assert!((before..=boottime_ns()).contains(&to));
+    assert!((1.0..9.0).contains(&seconds(from, to)), "{}", seconds(from, to));
+    assert_eq!(lab.truth().span_of("orders-db"), None, "the primary is still in crash recovery");
+    let losses: Vec<(String, u64)> =
+        lab.truth().losses.into_iter().map(|loss| (loss.what, loss.count)).collect();
+    assert_eq!(losses, [("orders-db".to_owned(), 0)], "nothing was written");
 }

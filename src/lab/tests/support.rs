@@ -118,21 +118,31 @@ pub(in crate::lab) async fn eventually<F: Future<Output = bool>>(what: &str, mut
     }
 }
 
-/// Asks the lab's DNS server for the addresses of a name.
-pub(in crate::lab) fn resolve(server: SocketAddr, name: &str) -> Vec<IpAddr> {
+/// The bytes of a question for a name's addresses.
+pub(in crate::lab) fn question(name: &str) -> Vec<u8> {
     let mut question = Message::query();
     question.add_query(Query::query(Name::from_ascii(name).expect("a name"), RecordType::A));
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
-    socket.send_to(&question.to_vec().expect("bytes"), server).expect("sent");
-    let mut buffer = [0; 4096];
-    let (length, from) = socket.recv_from(&mut buffer).expect("an answer");
-    assert_eq!(from, server);
-    let answer = Message::from_vec(&buffer[..length]).expect("a message");
+    question.to_vec().expect("bytes")
+}
+
+/// The addresses in an answer's bytes.
+pub(in crate::lab) fn addresses(answer: &[u8]) -> Vec<IpAddr> {
+    let answer = Message::from_vec(answer).expect("a message");
     assert!(answer.metadata.authoritative);
     let data = answer.answers.iter().map(|record| &record.data);
     data.filter_map(|data| if let RData::A(address) = data { Some(IpAddr::V4(address.0)) } else { None })
         .collect()
+}
+
+/// Asks the lab's DNS server for the addresses of a name.
+pub(in crate::lab) fn resolve(server: SocketAddr, name: &str) -> Vec<IpAddr> {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    socket.send_to(&question(name), server).expect("sent");
+    let mut buffer = [0; 4096];
+    let (length, from) = socket.recv_from(&mut buffer).expect("an answer");
+    assert_eq!(from, server);
+    addresses(&buffer[..length])
 }
 
 /// What an HTTP server said.
