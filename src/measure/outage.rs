@@ -125,17 +125,18 @@ fn well_before(valid: &[Sample], span: &Span, before: Option<&Span>, needed: usi
     }
 }
 
-/// The outcome of the good sample that proves the service well after an outage; `None` when there
-/// are too few. Never after the first bad sample of the next outage.
+/// The outcome of the good sample that proves the service well after an outage: of the last one there
+/// is, when there are fewer than would be needed; `None` when recovery was not confirmed. Never after the
+/// first bad sample of the next outage.
 fn well_after(valid: &[Sample], span: &Span, after: Option<&Span>, needed: usize) -> Option<Moment> {
     span.first_good?;
     let until = after.map_or(valid.len(), |after| after.first_bad);
     let good = valid.get(span.last_bad + 1..until)?.iter().filter(|sample| sample.class.good());
     let proof: Vec<Moment> = good.take(needed).map(|sample| sample.done).collect();
-    if proof.len() == needed {
-        return proof.into_iter().max();
+    match after.and_then(|after| valid.get(after.first_bad)) {
+        Some(next) if proof.len() < needed => Some(next.done),
+        _ => proof.into_iter().max(),
     }
-    after.and_then(|after| valid.get(after.first_bad)).map(|sample| sample.done)
 }
 
 /// The begin's lower bound, cut at the first call that could change anything if all was well

@@ -6,9 +6,9 @@
 //!
 //! Leaving needs proof, since an endpoint flaps after a failover and, with one of two backends
 //! dead, good answers come in between: `N` good samples in a row, then good for the confirmation
-//! time `S` with at most 1 % bad and no new outage, seen to its end; and in a partial outage more
-//! good samples in a row than chance explains (see [`hidden_good`]). It is backdated to the first
-//! good sample.
+//! time `S` with at most 1 % bad and no new outage, seen to its end; and after a partial outage
+//! either more good samples in a row than chance explains (see [`hidden_good`]) or no bad one any more,
+//! as long as was looked. It is backdated to the first good sample.
 //!
 //! A partial outage shows bad samples before the rule is met. These belong to it when so few good
 //! ones lie between that chance explains them: see [`hidden_good`].
@@ -125,6 +125,11 @@ impl<'a> Index<'a> {
         self.samples[at].class.bad()
     }
 
+    /// Whether no sample from this position on was bad.
+    fn good_to_the_end(&self, at: usize) -> bool {
+        self.bad.last() == self.bad.get(at)
+    }
+
     /// Whether the sample at this position starts a confirmed run.
     fn confirmed(&self, at: usize, rule: &Rule) -> bool {
         let end = self.confirm_end[at];
@@ -168,7 +173,9 @@ pub(super) fn find(samples: &[Sample], rule: &Rule) -> Vec<Span> {
         let first_bad = troubled(samples, from, entry);
         let good = (entry + 1..samples.len()).find(|at| {
             let after_bad = index.is_bad(at - 1);
-            after_bad && index.confirmed(*at, rule) && index.run[*at] >= hidden(samples, first_bad, *at)
+            after_bad
+                && index.confirmed(*at, rule)
+                && (index.good_to_the_end(*at) || index.run[*at] >= hidden(samples, first_bad, *at))
         });
         let last_bad = match good {
             Some(at) => at - 1,
