@@ -48,7 +48,7 @@ impl Surroundings {
         let mut values = self.environment.values.clone();
         values.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
         // The lab's values for these are whole DSNs; their passwords are what is secret.
-        let secrets = self.lab.iter().flat_map(|lab| lab_passwords(lab)).collect();
+        let secrets = self.lab.iter().flat_map(lab_passwords).collect();
         let given = Given { values, complete: true, secrets };
         spec::load(path, &given).map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))
     }
