@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::run::STORE;
 use super::{Exit, Failure};
 use crate::journal;
 use crate::report::{self, Format, Style};
@@ -22,14 +21,18 @@ pub struct ReportArgs {
     /// Write to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Where runs are stored.
-    #[arg(long, value_name = "DIR", default_value = STORE)]
-    store: PathBuf,
+    /// Where runs are stored; else the project file's `store:`, else `.firedrill/runs`.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The project file.
+    #[arg(long, value_name = "FILE", default_value = "firedrill.yaml")]
+    project: PathBuf,
 }
 
 /// Carries `report` out.
 pub fn run(args: &ReportArgs, colour: bool) -> Result<Exit, Failure> {
-    let dir = find(&args.store, &args.run)?;
+    let store = super::surroundings::store(args.store.as_deref(), &args.project)?;
+    let dir = find(&store, &args.run)?;
     let record = journal::read(&dir).map_err(|error| {
         Failure::usage(error.to_string())
             .help("the journal is the only truth: a report needs it whole up to its cut")

@@ -20,9 +20,6 @@ use crate::spec::environment::LAB;
 use crate::spec::experiment::Does;
 use crate::{journal, spec};
 
-/// The default folder of stored runs.
-pub const STORE: &str = ".firedrill/runs";
-
 /// Arguments of `run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
@@ -37,9 +34,9 @@ pub struct RunArgs {
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Where runs are stored.
-    #[arg(long, value_name = "DIR", default_value = STORE)]
-    store: PathBuf,
+    /// Where runs are stored; else the project file's `store:`, else `.firedrill/runs`.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
     /// What goes to standard output; people are told on standard error.
     #[arg(long, value_enum, default_value_t = Output::None)]
     output: Output,
@@ -58,6 +55,7 @@ enum Output {
 pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     let files = spec::find_experiments(&args.paths)
         .map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))?;
+    let store = super::surroundings::store(args.store.as_deref(), &args.place.project)?;
     let runtime = super::runtime()?;
     let seed = args.place.seed.unwrap_or_else(rand::random);
     if !args.dry_run {
@@ -66,7 +64,7 @@ pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     let mut reports = Vec::new();
     let mut exit = Exit::Pass;
     for file in &files {
-        let drill = Drill { args: &args, seed, colour };
+        let drill = Drill { args: &args, seed, colour, store: &store };
         match runtime.block_on(drill.run(file)) {
             Ok((report, ended)) => {
                 exit = exit.worst(ended);
@@ -125,6 +123,7 @@ struct Drill<'a> {
     args: &'a RunArgs,
     seed: u64,
     colour: bool,
+    store: &'a Path,
 }
 
 impl Drill<'_> {
@@ -172,7 +171,7 @@ impl Drill<'_> {
             environment: scene.surroundings.facts(loaded, scene.aws.as_deref()).await?,
         };
         let header = plan.header(loaded, circumstances);
-        let dir = self.args.store.join(&header.run);
+        let dir = self.store.join(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
         eprintln!("{} in {}: {title}", header.experiment.name, header.environment.name);
         let mut live = Live::new(&header, self.colour);

@@ -1,5 +1,6 @@
 //! Where a drill runs, made ready: a named environment, the embedded lab, or none at all.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Surroundings {
     }
 
     /// Reads an experiment with this environment's values.
-    pub fn load(&self, path: &std::path::Path, colour: bool) -> Result<Loaded, Failure> {
+    pub fn load(&self, path: &Path, colour: bool) -> Result<Loaded, Failure> {
         let mut values = self.environment.values.clone();
         values.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
         // The lab's values for these are whole DSNs; their passwords are what is secret.
@@ -105,6 +106,16 @@ impl Surroundings {
     pub fn needs_confirmation(&self) -> bool {
         self.lab.is_none() && self.environment.confirm != Confirmation::None
     }
+}
+
+/// The folder of stored runs: as named, else `runs` in the project file's `store:`, else `.firedrill/runs`.
+pub fn store(named: Option<&Path>, project: &Path) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let project =
+        Project::load(project).map_err(|diagnostics| Failure::diagnostics(diagnostics.render(false)))?;
+    Ok(project.store.unwrap_or_else(|| PathBuf::from(".firedrill")).join("runs"))
 }
 
 /// `name=value` arguments.

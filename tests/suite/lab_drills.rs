@@ -27,6 +27,7 @@ fn hold(drill: &Drill) {
     let store = tempfile::tempdir().expect("a folder");
     let next = AtomicU64::new(1);
     let wrong = Mutex::new(Vec::new());
+    let widths = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -35,7 +36,7 @@ fn hold(drill: &Drill) {
                     if seed > SEEDS {
                         break;
                     }
-                    let found = one(drill, seed, store.path());
+                    let found = one(drill, seed, store.path(), &widths);
                     wrong
                         .lock()
                         .expect("no panic")
@@ -44,12 +45,22 @@ fn hold(drill: &Drill) {
             });
         }
     });
+    let mut widths = widths.into_inner().expect("no panic");
+    widths.sort_by(f64::total_cmp);
+    // What README quotes: seen with `--no-capture`.
+    println!(
+        "{}: {} outages measured over {SEEDS} seeds; width of the duration: median {:.3} s, largest {:.3} s",
+        drill.file,
+        widths.len(),
+        widths.get(widths.len() / 2).copied().unwrap_or(f64::NAN),
+        widths.last().copied().unwrap_or(f64::NAN),
+    );
     let wrong = wrong.into_inner().expect("no panic");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// One run; what is wrong with it.
-fn one(drill: &Drill, seed: u64, store: &Path) -> Vec<String> {
+fn one(drill: &Drill, seed: u64, store: &Path, widths: &Mutex<Vec<f64>>) -> Vec<String> {
     let seed = seed.to_string();
     let short = ["--var", "steady=2s", "--var", "confirm=2s", "--var", "observe=8s"];
     let mut arguments = vec!["--env", "lab", "--seed", &seed];
@@ -70,6 +81,10 @@ fn one(drill: &Drill, seed: u64, store: &Path) -> Vec<String> {
         };
         for outage in ran.probe(probe)["outages"].as_array().into_iter().flatten() {
             seen += 1;
+            let ends = (outage["duration"]["lo"].as_f64(), outage["duration"]["hi"].as_f64());
+            if let (Some(lo), Some(hi)) = ends {
+                widths.lock().expect("no panic").push(hi - lo);
+            }
             let held = [("begin", from), ("end", to), ("duration", to - from)];
             wrong.extend(held.into_iter().filter(|(name, truth)| !contains(&outage[*name], *truth)).map(
                 |(name, truth)| {
