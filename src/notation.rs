@@ -2,6 +2,7 @@
 //!
 //! A leaf: it knows nothing of experiments, actions or probes, which are declared with it.
 
+pub mod declare;
 pub mod decode;
 pub mod diagnostic;
 pub mod units;
