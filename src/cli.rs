@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
     match dispatch(cli, colour) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{}", failure.render(colour));
+            say(&format!("{}\n", failure.render(colour)));
             failure.exit().into()
         }
     }
@@ -132,6 +132,13 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Lab(args) => lab::run(args),
         Verb::Init(args) => simple(init::init(&args.folder, &mut out, &mut err)),
     }
+}
+
+/// Tells people something, on standard error. Nobody may be listening any more (a closed pipe, a closed
+/// terminal): a run, and above all its undo, goes on all the same.
+fn say(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The end of a verb that writes text and gives an exit code of 0 or 2.

@@ -22,7 +22,7 @@ pub struct LabArgs {
 /// Carries `lab` out.
 pub fn run(args: LabArgs) -> Result<Exit, Failure> {
     let lab = super::surroundings::start_lab(args.timing, args.seed.unwrap_or_else(rand::random))?;
-    eprintln!("{}", lab.describe());
+    super::say(&format!("{}\n", lab.describe()));
     if args.print_environment {
         println!("{}", super::surroundings::project_file(&lab));
     }
@@ -30,7 +30,7 @@ pub fn run(args: LabArgs) -> Result<Exit, Failure> {
         let mut signals = Signals::listen()
             .map_err(|error| Failure::not_started(format!("signals cannot be listened for: {error}")))?;
         let name = signals.next().await;
-        eprintln!("{name}: the lab is gone");
+        super::say(&format!("{name}: the lab is gone\n"));
         Ok(Exit::Pass)
     })
 }

@@ -62,7 +62,7 @@ impl Live {
             Some(panel) => {
                 let _ = panel.multi.println(text);
             }
-            None => eprintln!("{text}"),
+            None => super::say(&format!("{text}\n")),
         }
     }
 

@@ -10,7 +10,7 @@ use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where, run};
 use crate::clock::Clock;
 use crate::plan;
-use crate::run::recorder::Desk;
+use crate::run::recorder::{Desk, clean_header};
 
 /// Arguments of `plan`.
 #[derive(Args, Debug)]
@@ -53,15 +53,19 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
         dry_run: true,
         environment: surroundings.facts(&loaded, aws.as_deref()).await?,
     };
-    let header = plan.header(&loaded, circumstances);
+    let mut header = plan.header(&loaded, circumstances);
+    clean_header(&mut header, &loaded.redactor);
     let text = match args.format {
         Format::Text => plan.text(&header),
         Format::Json => serde_json::to_string_pretty(&header).unwrap_or_default() + "\n",
     };
     // A reader that has gone away (`| head`) is no error.
-    let _ = std::io::stdout().write_all(loaded.redactor.clean(&text).as_bytes());
+    let _ = std::io::stdout().write_all(text.as_bytes());
     match plan.unmet() {
         None => Ok(Exit::Pass),
-        Some(unmet) => Err(Failure::not_started(format!("it cannot run as things are:\n{unmet}"))),
+        Some(unmet) => {
+            let unmet = loaded.redactor.clean(&unmet);
+            Err(Failure::not_started(format!("it cannot run as things are:\n{unmet}")))
+        }
     }
 }

@@ -12,13 +12,14 @@ use super::{Exit, Failure, Where};
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
-use crate::report::{self, Format, Outcome, Report, Style};
+use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
+use crate::run::signals::Signals;
 use crate::spec::Loaded;
-use crate::spec::environment::LAB;
+use crate::spec::environment::{Confirmation, LAB};
 use crate::spec::experiment::Does;
-use crate::{journal, spec};
+use crate::{journal, spec, verdict};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -61,28 +62,38 @@ pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     if !args.dry_run {
         confirm(&args, &files)?;
     }
+    // Every file is read before anything is called: a slip in the last must not be found after the first.
+    for file in &files {
+        Surroundings::prepare(&args.place, seed)?.load(file, colour)?;
+    }
+    let mut signals = {
+        let _inside = runtime.enter();
+        Signals::listen()
+            .map_err(|error| Failure::not_started(format!("signals cannot be listened for: {error}")))?
+    };
     let mut reports = Vec::new();
     let mut exit = Exit::Pass;
     for file in &files {
         let drill = Drill { args: &args, seed, colour, store: &store };
-        match runtime.block_on(drill.run(file)) {
+        match runtime.block_on(drill.run(file, &mut signals)) {
             Ok((report, ended)) => {
                 exit = exit.worst(ended);
                 reports.push(report);
-                if ended == Exit::Aborted {
+                // What was stopped, or is not put back, is no ground for the next drill.
+                if matches!(ended, Exit::Aborted | Exit::UndoIncomplete) {
                     break;
                 }
             }
             // One drill that cannot start must not hide the others' results.
             Err(failure) if files.len() > 1 && failure.exit() == Exit::Inconclusive => {
-                eprintln!("{}: {}", file.display(), failure.render(colour));
+                super::say(&format!("{}: {}\n", file.display(), failure.render(colour)));
                 exit = exit.worst(failure.exit());
             }
             Err(failure) => return Err(failure),
         }
     }
     if files.len() > 1 {
-        eprintln!("{}", report::text::summary_table(&reports, style(colour)));
+        super::say(&format!("{}\n", report::text::summary_table(&reports, style(colour))));
     }
     Ok(exit)
 }
@@ -101,11 +112,14 @@ fn confirm(args: &RunArgs, files: &[PathBuf]) -> Result<(), Failure> {
         .help("run it on a terminal and type the environment's name, or say --yes"));
     }
     let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    eprint!("This changes things in `{name}`: {}.\nType the environment's name to go on: ", list.join(", "));
+    let wanted = match surroundings.environment.confirm {
+        Confirmation::Yes => "yes",
+        Confirmation::Name | Confirmation::None => name,
+    };
+    super::say(&format!("This changes things in `{name}`: {}.\nType `{wanted}` to go on: ", list.join(", ")));
     let mut typed = String::new();
-    let read = std::io::stderr().flush().and_then(|()| std::io::stdin().lock().read_line(&mut typed));
-    match read {
-        Ok(_) if typed.trim() == name => Ok(()),
+    match std::io::stdin().lock().read_line(&mut typed) {
+        Ok(_) if typed.trim() == wanted => Ok(()),
         _ => Err(Failure::usage("not confirmed; nothing was changed")),
     }
 }
@@ -127,32 +141,35 @@ struct Drill<'a> {
 }
 
 impl Drill<'_> {
-    async fn run(&self, file: &Path) -> Result<(Report, Exit), Failure> {
+    async fn run(&self, file: &Path, signals: &mut Signals) -> Result<(Report, Exit), Failure> {
+        let before = |name| {
+            Failure::not_started(format!("{name} before {} began; nothing was changed", file.display()))
+                .exiting(Exit::Aborted)
+        };
+        if let Some(name) = signals.pending() {
+            return Err(before(name));
+        }
         let surroundings = Surroundings::prepare(&self.args.place, self.seed)?;
         let loaded = surroundings.load(file, self.colour)?;
         let desk = Arc::new(Desk::default());
-        let aws = connect(&loaded, &surroundings, self.args.dry_run, desk.clone()).await?;
         let clock = Clock::start();
-        let means =
-            plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
-        let plan = plan::make(&loaded, &means)
-            .await
-            .map_err(|error| Failure::not_started(loaded.redactor.clean(&error.to_string())))?;
-        if let Some(unmet) = plan.unmet() {
-            return Err(Failure::not_started(loaded.redactor.clean(&format!(
-                "{} cannot run as things are; nothing was changed\n{unmet}",
-                file.display()
-            ))));
-        }
+        // Planning only looks, so that it can be dropped where it stands.
+        let (aws, plan) = tokio::select! {
+            planned = self.plan(&loaded, &surroundings, desk.clone(), clock) => planned?,
+            name = signals.next() => return Err(before(name)),
+        };
         let scene = Scene { loaded: &loaded, surroundings: &surroundings, aws, desk, clock };
-        let (dir, finished) = self.carry_out(plan, scene).await?;
+        let (dir, finished) = self.carry_out(plan, scene, signals).await?;
         if let Some(lab) = &surroundings.lab {
             // The lab's own record of what was down when, to hold the measurement against.
             let truth = serde_json::to_vec_pretty(&lab.truth()).unwrap_or_default();
             write(&dir.join("lab-truth.json"), &truth)?;
         }
         if let Finished::Left(left) = finished {
-            let lines: Vec<String> = left.iter().map(|(step, undo)| format!("\n  {step}: {undo}")).collect();
+            let lines: Vec<String> = left
+                .iter()
+                .map(|(step, undo)| loaded.redactor.clean(&format!("\n  {step}: {undo}")))
+                .collect();
             let left =
                 if lines.is_empty() { "\n  nothing was to be undone".to_owned() } else { lines.concat() };
             return Err(Failure::not_started(format!("left at the second signal; NOT undone:{left}"))
@@ -162,7 +179,33 @@ impl Drill<'_> {
         self.report(&dir)
     }
 
-    async fn carry_out(&self, plan: Plan, scene: Scene<'_>) -> Result<(PathBuf, Finished), Failure> {
+    async fn plan(
+        &self,
+        loaded: &Loaded,
+        surroundings: &Surroundings,
+        desk: Arc<Desk>,
+        clock: Clock,
+    ) -> Result<(Option<Arc<Aws>>, Plan), Failure> {
+        let aws = connect(loaded, surroundings, self.args.dry_run, desk).await?;
+        let means =
+            plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
+        let clean = |text: String| Failure::not_started(loaded.redactor.clean(&text));
+        let plan = plan::make(loaded, &means).await.map_err(|error| clean(error.to_string()))?;
+        match plan.unmet() {
+            Some(unmet) => Err(clean(format!(
+                "{} cannot run as things are; nothing was changed\n{unmet}",
+                loaded.source.path
+            ))),
+            None => Ok((aws, plan)),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        plan: Plan,
+        scene: Scene<'_>,
+        signals: &mut Signals,
+    ) -> Result<(PathBuf, Finished), Failure> {
         let loaded = scene.loaded;
         let circumstances = plan::Circumstances {
             clock: scene.clock,
@@ -173,7 +216,7 @@ impl Drill<'_> {
         let header = plan.header(loaded, circumstances);
         let dir = self.store.join(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
-        eprintln!("{} in {}: {title}", header.experiment.name, header.environment.name);
+        super::say(&format!("{} in {}: {title}\n", header.experiment.name, header.environment.name));
         let mut live = Live::new(&header, self.colour);
         let run = Run {
             script: plan.script(loaded, self.args.dry_run),
@@ -186,11 +229,11 @@ impl Drill<'_> {
             dir: dir.clone(),
             clock: scene.clock,
         };
-        let finished = engine::run(run, &mut live).await;
+        let finished = engine::run(run, &mut live, signals).await;
         live.close();
         let finished = finished.map_err(|error| match &error {
             engine::RunError::Broken { left, .. } if !left.is_empty() => {
-                Failure::not_started(error.to_string()).exiting(Exit::UndoIncomplete)
+                Failure::not_started(loaded.redactor.clean(&error.to_string())).exiting(Exit::UndoIncomplete)
             }
             _ => Failure::not_started(loaded.redactor.clean(&error.to_string())),
         })?;
@@ -208,7 +251,7 @@ impl Drill<'_> {
             write(&path, rendered.as_bytes())?;
             kept.push(path.display().to_string());
         }
-        eprint!("\n{}\n", report::text::render(&report, &record, style(self.colour), &kept));
+        super::say(&format!("\n{}\n", report::text::render(&report, &record, style(self.colour), &kept)));
         if self.args.output == Output::Json {
             let line = serde_json::to_string(&report).unwrap_or_default();
             // A reader that has gone away does not change what the drill came to.
@@ -223,17 +266,14 @@ fn style(colour: bool) -> Style {
     Style { colour, ..Style::PLAIN }
 }
 
-/// The exit code of one report.
-pub fn exit_of(report: &Report) -> Exit {
-    if !report.undo.complete {
-        return Exit::UndoIncomplete;
-    }
-    match report.verdict {
-        Outcome::Pass => Exit::Pass,
-        Outcome::Fail => Exit::Fail,
-        Outcome::Inconclusive if report.dry_run && crate::verdict::rehearsed_ok(report) => Exit::Pass,
-        Outcome::Inconclusive => Exit::Inconclusive,
-        Outcome::Aborted => Exit::Aborted,
+/// How the process ends after one report.
+fn exit_of(report: &Report) -> Exit {
+    match verdict::exit_code(report) {
+        0 => Exit::Pass,
+        1 => Exit::Fail,
+        4 => Exit::Aborted,
+        5 => Exit::UndoIncomplete,
+        _ => Exit::Inconclusive,
     }
 }
 

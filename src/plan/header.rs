@@ -71,12 +71,11 @@ impl Plan {
         }
     }
 
-    /// The step that the clock of the RTO starts with: the named one, or the first that acts.
+    /// The step that the clock of the RTO starts with, when the file names one; else it is the first
+    /// that acts, whichever that turns out to be.
     fn measure_from(&self, experiment: &Experiment) -> Option<usize> {
-        match &experiment.measure_from {
-            Some(name) => self.steps.iter().position(|step| step.name == name.value),
-            None => self.facts.iter().position(|fact| fact.mutates),
-        }
+        let name = experiment.measure_from.as_ref()?;
+        self.steps.iter().position(|step| step.name == name.value)
     }
 
     fn probe_facts(&self, loaded: &Loaded) -> Vec<ProbeFacts> {

@@ -122,6 +122,7 @@ pub struct Conductor {
     steps: Vec<StepState>,
     health: Vec<Health>,
     fault_at: Option<Moment>,
+    touched_at: Option<Moment>,
     steps_over: Option<Moment>,
     ending: Ending,
     over: bool,
@@ -136,6 +137,7 @@ impl Conductor {
             steps: vec![StepState::Waiting; script.steps.len()],
             health: vec![Health::default(); script.probes.len()],
             fault_at: None,
+            touched_at: None,
             steps_over: None,
             ending: Ending::Completed,
             over: false,
@@ -178,11 +180,14 @@ impl Conductor {
                 }
             }
             Input::FaultSent { step } => {
+                self.touched_at.get_or_insert(now);
                 if self.fault_at.is_none() && self.script.measure_from.is_none_or(|from| from == step) {
                     self.fault_at = Some(now);
                 }
             }
-            Input::StepFinished { step, outcome, detail } => self.step_finished(step, outcome, detail),
+            Input::StepFinished { step, outcome, detail } => {
+                self.step_finished(step, outcome, detail, &mut out)
+            }
             Input::LedgersRead if self.phase == Phase::FinalRead => self.start_undo(now, &mut out),
             Input::LedgersRead => {}
             Input::UndoFinished => {
@@ -195,7 +200,13 @@ impl Conductor {
         out
     }
 
-    fn step_finished(&mut self, step: usize, outcome: StepOutcome, detail: Option<String>) {
+    fn step_finished(
+        &mut self,
+        step: usize,
+        outcome: StepOutcome,
+        detail: Option<String>,
+        out: &mut Vec<Decision>,
+    ) {
         let (Some(state), Some(script)) = (self.steps.get_mut(step), self.script.steps.get(step)) else {
             return;
         };
@@ -204,6 +215,8 @@ impl Conductor {
         if failed && !script.go_on_after_failure && self.ending == Ending::Completed {
             let why = detail.unwrap_or_else(|| "no reason was given".to_owned());
             self.ending = Ending::Failed { because: format!("step `{}`: {why}", script.name) };
+            // What runs beside it would only delay the undo.
+            out.push(Decision::StopSteps);
         }
     }
 
@@ -236,9 +249,9 @@ impl Conductor {
             .find(|rail| rail.tripped(now, &self.health))
             .map(|rail| rail.rule.clone())
             .or_else(|| {
-                let faulted = self.fault_at?;
+                let touched = self.touched_at?;
                 let (probe, _) = self.script.probes.iter().zip(&self.health).find(|(probe, health)| {
-                    probe.must_stay_up && health.down_since().is_some_and(|since| since >= faulted)
+                    probe.must_stay_up && health.down_since().is_some_and(|since| since >= touched)
                 })?;
                 Some(format!("{} must stay up", probe.name))
             })
@@ -249,8 +262,7 @@ impl Conductor {
         let slack =
             self.script.probes.iter().map(|probe| probe.deadline + probe.every).max().unwrap_or_default();
         let over = self.entered.plus(seconds(self.script.steady_state.watch));
-        let all_well = self.health.iter().all(|health| health.availability() == Some(1.0));
-        if now < over || (!all_well && now < over.plus(slack)) {
+        if now < over || (!self.caught_up(now) && now < over.plus(slack)) {
             return;
         }
         let needed = self.script.steady_state.availability;
@@ -273,6 +285,15 @@ impl Conductor {
             out.push(Decision::StopProbing);
             self.start_undo(now, out);
         }
+    }
+
+    /// Whether nearly every sample that was due is decided: else a service may just have gone dark.
+    fn caught_up(&self, now: Moment) -> bool {
+        self.script.probes.iter().zip(&self.health).all(|(probe, health)| {
+            let due = now.since(self.entered).as_secs_f64() / probe.every.as_secs_f64().max(1e-3);
+            // The lane starts within one spacing, jitter shifts a sample, and the newest is in flight.
+            health.seen() + 3 >= due as u64
+        })
     }
 
     fn advance_steps(&mut self, now: Moment, out: &mut Vec<Decision>) {

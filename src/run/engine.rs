@@ -4,17 +4,19 @@
 //! the run gets every event and sample through [`View`].
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::conductor::{Conductor, Decision, Input, Script};
 use super::event::{Ending, Event, EventKind, Header, Reading, StepOutcome};
-use super::recorder::{Desk, Recorder};
-use super::signals::Signals;
+use super::recorder::{Desk, Recorder, clean_header};
+use super::signals::{CTRL_C, Signals};
 use super::step::Stage;
 use super::undo::Stack;
 use crate::aws::Aws;
@@ -88,9 +90,6 @@ pub enum RunError {
     /// The prober's thread or runtime.
     #[error("the prober cannot be started: {0}")]
     Prober(io::Error),
-    /// The signal handlers.
-    #[error("signals cannot be listened for: {0}")]
-    Signals(io::Error),
     /// A probe that could not be made ready.
     #[error("probe `{probe}` cannot start: {why}")]
     Probe {
@@ -118,7 +117,8 @@ fn left_over(left: &[(String, String)]) -> String {
 ///
 /// # Errors
 /// The journal, the prober or the signal handlers could not be set up. Nothing was changed then.
-pub async fn run(run: Run, view: &mut dyn View) -> Result<Finished, RunError> {
+pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Result<Finished, RunError> {
+    clean_header(&mut run.header, &run.redactor);
     for lane in &run.lanes {
         let why = match lane.ask.prepare().await {
             Ok(()) => continue,
@@ -134,7 +134,6 @@ pub async fn run(run: Run, view: &mut dyn View) -> Result<Finished, RunError> {
     let (event_out, events) = mpsc::unbounded_channel();
     let recorder = Arc::new(Recorder::new(run.clock, run.redactor.clone(), writer, event_out));
     run.desk.open(recorder.clone());
-    let signals = Signals::listen().map_err(RunError::Signals)?;
     let (seen_out, seen) = mpsc::unbounded_channel();
     let prober =
         Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
@@ -149,6 +148,7 @@ pub async fn run(run: Run, view: &mut dyn View) -> Result<Finished, RunError> {
         prober: Some(prober),
         probing_over: None,
         tasks: JoinSet::new(),
+        reading: None,
         stop,
         message_out,
         view,
@@ -176,6 +176,7 @@ struct Engine<'v> {
     probing_over: Option<oneshot::Receiver<()>>,
     undo: Arc<Stack>,
     tasks: JoinSet<()>,
+    reading: Option<AbortHandle>,
     stop: watch::Sender<bool>,
     message_out: mpsc::UnboundedSender<Message>,
     view: &'v mut dyn View,
@@ -188,24 +189,26 @@ impl Engine<'_> {
         mut events: mpsc::UnboundedReceiver<Event>,
         mut seen: mpsc::UnboundedReceiver<Seen>,
         mut messages: mpsc::UnboundedReceiver<Message>,
-        mut signals: Signals,
+        signals: &mut Signals,
     ) -> io::Result<Finished> {
         let decisions = self.conductor.begin(self.run.clock.now());
         self.carry_out(decisions)?;
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut flushed = self.run.clock.now();
-        let mut asked_to_stop = false;
+        let mut interrupted = false;
         while self.ending.is_none() {
             tokio::select! {
                 // In this order, so that a fault is known before the samples that felt it.
                 biased;
-                name = signals.next() => {
-                    if asked_to_stop {
+                signal = signals.next() => {
+                    // Only a person leaves a fault behind on purpose: a closing terminal or a cancelled
+                    // CI job sends several signals and means one thing.
+                    if signal == CTRL_C && interrupted {
                         return Ok(Finished::Left(self.undo.left()));
                     }
-                    asked_to_stop = true;
-                    self.feed(Input::Abort { by: name.to_owned() })?;
+                    interrupted |= signal == CTRL_C;
+                    self.feed(Input::Abort { by: signal.to_owned() })?;
                 }
                 Some(event) = events.recv() => self.take_event(&event)?,
                 Some(message) = messages.recv() => self.take_message(message)?,
@@ -333,7 +336,13 @@ impl Engine<'_> {
         };
         let out = self.message_out.clone();
         self.tasks.spawn(async move {
-            let (outcome, detail) = stage.carry_out(&planned).await;
+            let carried = AssertUnwindSafe(stage.carry_out(&planned)).catch_unwind().await;
+            let (outcome, detail) = carried.unwrap_or_else(|_| {
+                (
+                    StepOutcome::Indeterminate,
+                    Some("firedrill itself failed in this step: please report it".to_owned()),
+                )
+            });
             let _ = out.send(Message::StepOver { step, outcome, detail });
         });
     }
@@ -354,8 +363,9 @@ impl Engine<'_> {
         let lanes = self.run.lanes.clone();
         let recorder = self.recorder.clone();
         let out = self.message_out.clone();
-        self.tasks.spawn(async move {
+        let read = async move {
             if let Some(over) = over {
+                // An error means that the prober is gone, which is as good.
                 let _ = over.await;
             }
             for lane in lanes {
@@ -373,20 +383,28 @@ impl Engine<'_> {
                     break;
                 }
             }
+        };
+        // A panic in a read must not keep the run from its undo.
+        self.reading = Some(self.tasks.spawn(async move {
+            let _ = AssertUnwindSafe(read).catch_unwind().await;
             let _ = out.send(Message::LedgersRead);
-        });
+        }));
     }
 
     /// Undo begins when every step that was under way has ended: a call must not land after the
     /// undo that was to take it back.
     fn start_undo(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            // The fault must not stay in place for the sake of a number.
+            reading.abort();
+        }
         let mut tasks = std::mem::take(&mut self.tasks);
         let aws = self.run.aws.clone();
         let undo = self.undo.clone();
         let out = self.message_out.clone();
         self.tasks.spawn(async move {
             while tasks.join_next().await.is_some() {}
-            undo.undo_all(aws.as_deref()).await;
+            let _ = AssertUnwindSafe(undo.undo_all(aws.as_deref())).catch_unwind().await;
             let _ = out.send(Message::UndoOver);
         });
     }

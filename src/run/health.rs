@@ -4,6 +4,7 @@
 //! computed later, from all samples, by `measure`; this errs on the careful side where the two
 //! could differ. It does no I/O and reads no clock.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -11,6 +12,10 @@ use crate::sample::Sample;
 
 /// How many bad samples in a row make an outage rather than a blip.
 pub const OUTAGE_AFTER: u32 = 3;
+
+/// The window in which half of the samples being bad is an outage too: a load balancer may let every
+/// second request through.
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// What is known of a probe right now.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +28,9 @@ pub struct Health {
     last_bad: Option<Moment>,
     good_since: Option<Moment>,
     last_good: Option<Moment>,
+    /// The newest second of samples: when sent, and whether bad.
+    recent: VecDeque<(Moment, bool)>,
+    troubled_since: Option<Moment>,
 }
 
 impl Health {
@@ -32,10 +40,26 @@ impl Health {
             self.unmeasured += 1;
         } else if sample.class.good() {
             self.good += 1;
+            self.look_back(sample.sent, false);
             self.saw_good(sample.sent);
         } else {
             self.bad += 1;
+            self.look_back(sample.sent, true);
             self.saw_bad(sample.sent);
+        }
+    }
+
+    /// Half of a second's samples bad is an outage; it lasts until a whole second has none.
+    fn look_back(&mut self, sent: Moment, bad: bool) {
+        self.recent.push_back((sent, bad));
+        let newest = self.recent.iter().map(|(sent, _)| *sent).max().unwrap_or(sent);
+        self.recent.retain(|(sent, _)| newest.since(*sent) <= WINDOW);
+        let bad = self.recent.iter().filter(|(_, bad)| *bad).count();
+        if bad == 0 {
+            self.troubled_since = None;
+        } else if bad >= OUTAGE_AFTER as usize && 2 * bad >= self.recent.len() {
+            let first = self.recent.iter().filter(|(_, bad)| *bad).map(|(sent, _)| *sent).min();
+            self.troubled_since = self.troubled_since.or(first);
         }
     }
 
@@ -62,12 +86,18 @@ impl Health {
 
     /// Whether it is in an outage (not merely a blip).
     pub fn down(&self) -> bool {
-        self.bad_in_a_row >= OUTAGE_AFTER
+        self.bad_in_a_row >= OUTAGE_AFTER || self.troubled_since.is_some()
     }
 
-    /// Since when every sample has been bad, if it is in an outage.
+    /// Since when it has been in an outage, if it is in one.
     pub fn down_since(&self) -> Option<Moment> {
-        self.down_since.filter(|_| self.down())
+        let whole = self.down_since.filter(|_| self.bad_in_a_row >= OUTAGE_AFTER);
+        [whole, self.troubled_since].into_iter().flatten().min()
+    }
+
+    /// How many samples have been decided, whatever they say.
+    pub fn seen(&self) -> u64 {
+        self.good + self.bad + self.unmeasured
     }
 
     /// Since when every sample has been good.
@@ -134,6 +164,20 @@ mod tests {
         let health = after(&[(0, Timeout), (500, Ok), (600, Ok), (300, Timeout), (700, Ok)]);
         assert_eq!(health.good_since(), Some(Moment(500_000_000)));
         assert!(health.good_for(Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn every_second_sample_bad_is_an_outage_until_a_second_has_none() {
+        let mut health = Health::default();
+        for i in 0..40 {
+            let class = if i % 2 == 0 { Class::FailFast } else { Class::Ok };
+            health.observe(&sample(i * 100, class));
+        }
+        assert_eq!(health.down_since(), Some(Moment(0)));
+        for i in 40..52 {
+            health.observe(&sample(i * 100, Class::Ok));
+        }
+        assert!(!health.down());
     }
 
     #[test]

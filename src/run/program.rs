@@ -87,21 +87,41 @@ enum How {
 }
 
 async fn wait(child: &mut Child, timeout: Duration, mut stop: watch::Receiver<bool>) -> How {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
     let how = tokio::select! {
-        exited = child.wait() => return exited.map_or_else(How::Lost, How::Exited),
+        exited = child.wait() => {
+            // What it left running on purpose is its own affair.
+            group.0 = None;
+            return exited.map_or_else(How::Lost, How::Exited);
+        }
         () = tokio::time::sleep(timeout) => How::Overdue(timeout),
         () = stopped(&mut stop) => How::Stopped,
     };
-    if let Some(group) = group {
-        // Either signal can fail only because the group is gone, which is what is wanted.
-        let _ = kill_process_group(group, Signal::TERM);
-        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-            let _ = kill_process_group(group, Signal::KILL);
-            let _ = child.wait().await;
+    group.signal(Signal::TERM);
+    // The leader may leave at once and something it started may not: the group gets the whole grace time
+    // only while the leader uses it, and is killed in any case.
+    let _ = tokio::time::timeout(GRACE, child.wait()).await;
+    drop(group);
+    let _ = child.wait().await;
+    how
+}
+
+/// A program and all that it started: killed when this is dropped, also when the run is left at once.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // It can fail only because the group is gone, which is what is wanted.
+            let _ = kill_process_group(group, signal);
         }
     }
-    how
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
 }
 
 /// Returns once `stop` is true (never, when it cannot become so any more).
@@ -131,14 +151,21 @@ fn describe(how: How, said: &str) -> Ended {
 async fn tail(stream: Option<impl AsyncRead + Unpin>) -> String {
     let Some(mut stream) = stream else { return String::new() };
     let mut kept = Vec::new();
+    let mut cut = false;
     let mut chunk = [0u8; 4096];
     while let Ok(read @ 1..) = stream.read(&mut chunk).await {
         kept.extend_from_slice(chunk.get(..read).unwrap_or_default());
         if kept.len() > 2 * KEPT {
             kept.drain(..kept.len() - KEPT);
+            cut = true;
         }
     }
-    let from = kept.len().saturating_sub(KEPT);
+    let mut from = kept.len().saturating_sub(KEPT);
+    if cut || from > 0 {
+        // Half a line could hold half a secret, which nothing would recognise.
+        let line = kept.iter().skip(from).position(|byte| *byte == b'\n');
+        from = line.map_or(kept.len(), |line| from + line + 1);
+    }
     String::from_utf8_lossy(kept.get(from..).unwrap_or_default()).into_owned()
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::{CallOutcome, Event, EventKind};
+use super::event::{CallOutcome, Event, EventKind, Header};
 use crate::aws::Witness;
 use crate::clock::{Clock, Moment};
 use crate::journal::{Seal, Writer};
@@ -62,20 +62,49 @@ impl Recorder {
         &self.clock
     }
 
-    /// Redacts every text of an event, whatever field it is in.
+    /// Hides secrets in a text.
+    pub fn clean(&self, text: &str) -> String {
+        self.redactor.clean(text)
+    }
+
     fn redacted(&self, kind: EventKind) -> io::Result<EventKind> {
         let mut value = serde_json::to_value(kind).map_err(io::Error::other)?;
-        clean(&mut value, &self.redactor);
+        clean(&mut value, false, &self.redactor);
         serde_json::from_value(value).map_err(io::Error::other)
     }
 }
 
-fn clean(value: &mut serde_json::Value, redactor: &Redactor) {
+/// The fields that hold words for people, which may quote anything. The others are names that must stay
+/// what they are: a step called like a password is still that step.
+const FREE_TEXT: &[&str] =
+    &["because", "by", "detail", "error", "evidence", "resource", "rule", "summary", "text", "argv", "env"];
+
+fn clean(value: &mut serde_json::Value, free: bool, redactor: &Redactor) {
     match value {
-        serde_json::Value::String(text) => *text = redactor.clean(text),
-        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| clean(value, redactor)),
-        serde_json::Value::Object(fields) => fields.values_mut().for_each(|value| clean(value, redactor)),
+        serde_json::Value::String(text) if free => *text = redactor.clean(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| clean(value, free, redactor)),
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                clean(value, free || FREE_TEXT.contains(&name.as_str()), redactor);
+            }
+        }
         _ => {}
+    }
+}
+
+/// Hides secrets in what a plan says of itself.
+pub fn clean_header(header: &mut Header, redactor: &Redactor) {
+    let clean = |text: &mut String| *text = redactor.clean(text);
+    header.probes.iter_mut().for_each(|probe| clean(&mut probe.summary));
+    clean(&mut header.experiment.text);
+    for step in &mut header.plan {
+        clean(&mut step.summary);
+        step.undo.iter_mut().for_each(clean);
+        step.targets.iter_mut().for_each(clean);
+        step.preconditions.iter_mut().for_each(|condition| {
+            clean(&mut condition.what);
+            clean(&mut condition.found);
+        });
     }
 }
 

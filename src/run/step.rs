@@ -46,17 +46,21 @@ impl Stage {
         if let Err(error) = self.recorder.record(started) {
             return failed(format!("the journal cannot be written: {error}"));
         }
-        if self.dry_run && !matches!(step.doing, Doing::Wait(_)) {
+        if self.dry_run {
             return (StepOutcome::Skipped, Some("dry run: rehearsed, not done".to_owned()));
         }
+        // A check that is good already shows nothing by being good afterwards.
+        let mut held = Vec::new();
+        for check in &step.verify {
+            held.push(check.ask.ask(0, self.recorder.clock()).await.class.good());
+        }
         let acted = match &step.doing {
-            Doing::Wait(_) if self.dry_run => (StepOutcome::Skipped, Some("dry run".to_owned())),
             Doing::Wait(time) => self.wait(*time).await,
             Doing::Program(program) => self.run_program(step, program).await,
             Doing::Action(_) => self.act(step).await,
         };
         match acted {
-            (StepOutcome::Done, detail) if !step.verify.is_empty() => self.verify(step, detail).await,
+            (StepOutcome::Done, detail) if !step.verify.is_empty() => self.verify(step, &held, detail).await,
             other => other,
         }
     }
@@ -64,7 +68,7 @@ impl Stage {
     async fn wait(&mut self, time: Duration) -> Ending {
         tokio::select! {
             () = tokio::time::sleep(time) => (StepOutcome::Done, None),
-            () = stopped(&mut self.stop) => (StepOutcome::Skipped, Some("the run was stopping".to_owned())),
+            () = stopped(&mut self.stop) => stopping(),
         }
     }
 
@@ -74,6 +78,9 @@ impl Stage {
             && let Err(why) = self.prepare_undo(step, Undoing::Program(undo.clone()))
         {
             return failed(why);
+        }
+        if *self.stop.borrow() {
+            return stopping();
         }
         let sent = EventKind::CallSent {
             step: step.name.clone(),
@@ -121,6 +128,9 @@ impl Stage {
             && let Err(why) = self.prepare_undo(step, undoing)
         {
             return failed(why);
+        }
+        if *self.stop.borrow() {
+            return stopping();
         }
         let watch =
             Watch { clock: *self.recorder.clock(), since: self.recorder.clock().now(), within: step.timeout };
@@ -188,12 +198,15 @@ impl Stage {
     }
 
     /// Asks each verification until it is good, or the step's time is up.
-    async fn verify(&mut self, step: &Planned, detail: Option<String>) -> Ending {
-        for check in &step.verify {
+    async fn verify(&mut self, step: &Planned, held: &[bool], detail: Option<String>) -> Ending {
+        for (check, held) in step.verify.iter().zip(held) {
             let began = self.recorder.clock().now();
             match within(check.within, &mut self.stop, ask_until_good(check.ask.as_ref(), &self.recorder))
                 .await
             {
+                Waited::Done(()) if *held => {
+                    self.note(format!("step `{}`: verified, as before it: {}", step.name, check.summary));
+                }
                 Waited::Done(()) => {
                     let seen = EventKind::EffectSeen {
                         step: step.name.clone(),
@@ -223,6 +236,10 @@ async fn ask_until_good(ask: &dyn Ask, recorder: &Recorder) {
         seq += 1;
         tokio::time::sleep(ASK_AGAIN).await;
     }
+}
+
+fn stopping() -> Ending {
+    (StepOutcome::Skipped, Some("the run was stopping".to_owned()))
 }
 
 fn failed(why: String) -> Ending {

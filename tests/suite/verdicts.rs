@@ -202,6 +202,91 @@ fn ctrl_c_aborts_and_undoes_and_a_second_one_is_not_needed() {
 }
 
 #[test]
+fn the_undo_goes_on_when_nobody_listens_any_more() {
+    let service = Service::start(None);
+    let broken = service.file("broken");
+    let file = service.experiment(&words(&service.touch()), "{ rto: 10s }", "");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let undo = format!("    undo: [\"rm\", {:?}]\nrecovery:", broken.display().to_string());
+    std::fs::write(&file, text.replace("recovery:", &undo)).expect("written");
+    let mut child = firedrill();
+    let child = child.arg("run").arg(&file).arg("--store").arg(service.folder.path()).stderr(Stdio::piped());
+    let mut child = child.stdout(Stdio::null()).spawn().expect("started");
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !broken.exists() {
+        assert!(Instant::now() < deadline, "the fault was never injected");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(child.stderr.take());
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("ended").code(), Some(4));
+    assert!(!broken.exists(), "not undone");
+}
+
+#[test]
+fn no_drill_starts_after_one_that_was_aborted_or_is_not_undone() {
+    let service = Service::start(None);
+    let file = service.experiment(&["true"], "{ rto: 5s }", "");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let first = service.file("a.yaml");
+    std::fs::write(&first, text.replace("recovery:", "    undo: [\"false\"]\nrecovery:")).expect("written");
+    let marker = service.file("second");
+    let second = service.file("b.yaml");
+    let touch = format!("run: [\"touch\", {:?}]", marker.display().to_string());
+    std::fs::write(&second, text.replace("run: [\"true\"]", &touch)).expect("written");
+    let output =
+        firedrill().arg("run").args([&first, &second]).arg("--store").arg(service.folder.path()).output();
+    let output = output.expect("ran");
+    assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+    assert!(!marker.exists(), "the second drill ran");
+}
+
+#[test]
+fn a_slip_in_the_last_file_is_found_before_the_first_runs() {
+    let service = Service::start(None);
+    let file = service.experiment(&words(&service.touch()), "{ rto: 5s }", "");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let last = service.file("z.yaml");
+    std::fs::write(&last, text.replace("rto: 5s", "rto: soon")).expect("written");
+    let output =
+        firedrill().arg("run").args([&file, &last]).arg("--store").arg(service.folder.path()).output();
+    assert_eq!(output.expect("ran").status.code(), Some(2));
+    assert!(!service.file("broken").exists(), "the first drill ran");
+}
+
+#[test]
+fn a_verification_that_held_before_is_no_evidence() {
+    let service = Service::start(None);
+    let verify = format!("    verify:\n      - http: {{ url: \"http://{}/\" }}\nrecovery:", service.address);
+    let file = service.experiment(&["true"], "{ rto: 5s }", "");
+    let text = std::fs::read_to_string(&file).expect("read").replace("recovery:", &verify);
+    std::fs::write(&file, text).expect("written");
+    let ran = service.run(&file);
+    assert_eq!(ran.code(), 3, "{}", said(&ran.output));
+}
+
+#[test]
+fn a_secret_is_hidden_wherever_it_would_be_written_and_names_stay_what_they_are() {
+    let service = Service::start(None);
+    let file = service.experiment(&["true"], "{ rto: 5s }", "");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let text = text.replace("objectives:", "variables:\n  token: { secret: true }\nobjectives:");
+    let text = text
+        .replace("run: [\"true\"]", "run: [\"sh\", \"-c\", \"echo ${token}; echo ${token} >&2; exit 1\"]");
+    // The secret is also the step's name, which must not be touched.
+    std::fs::write(&file, text.replace("name: break it", "name: hunter22")).expect("written");
+    let ran = Ran::run(&file, service.folder.path(), &["--var", "token=hunter22"]);
+    assert_eq!(ran.report["steps"][0]["name"], "hunter22");
+    assert_eq!(ran.report["steps"][0]["outcome"], "failed", "{}", said(&ran.output));
+    for name in ["journal.jsonl", "report.json", "report.html"] {
+        let text = std::fs::read_to_string(ran.dir.join(name)).expect("read");
+        assert!(!text.contains("echo hunter22") && !text.contains("1: hunter22"), "the secret is in {name}");
+    }
+    assert!(!said(&ran.output).contains("echo hunter22"), "{}", said(&ran.output));
+}
+
+#[test]
 fn a_broken_file_is_refused_with_its_place() {
     let service = Service::start(None);
     let file = service.experiment(&["true"], "{ rto: soon }", "");
