@@ -36,6 +36,7 @@ pub mod measure;
 pub mod notation;
 pub mod plan;
 pub mod probe;
+pub mod program;
 pub mod redact;
 pub mod report;
 pub mod run;

@@ -11,15 +11,12 @@ use crate::aws::find::{self, Found};
 use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::probe::{Ask, Lane, Opening, Resolver};
+use crate::program::Program;
 use crate::run::event::{PlannedStep, Precondition};
-use crate::run::program::Program;
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
 
-mod header;
 mod text;
-
-pub use header::Circumstances;
 
 /// How long a step may take when it does not say.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15 * 60);

@@ -11,6 +11,7 @@ use super::{Exit, Failure, Where, run};
 use crate::clock::Clock;
 use crate::plan;
 use crate::run::recorder::{Desk, clean_header};
+use crate::run::script::Circumstances;
 
 /// Arguments of `plan`.
 #[derive(Args, Debug)]
@@ -47,7 +48,7 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let plan = plan::make(&loaded, &means)
         .await
         .map_err(|error| Failure::not_started(loaded.redactor.clean(&error.to_string())))?;
-    let circumstances = plan::Circumstances {
+    let circumstances = Circumstances {
         clock,
         seed,
         dry_run: true,

@@ -15,6 +15,7 @@ use crate::plan::{self, Plan};
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
+use crate::run::script::Circumstances;
 use crate::run::signals::Signals;
 use crate::spec::Loaded;
 use crate::spec::environment::{Confirmation, LAB};
@@ -207,7 +208,7 @@ impl Drill<'_> {
         signals: &mut Signals,
     ) -> Result<(PathBuf, Finished), Failure> {
         let loaded = scene.loaded;
-        let circumstances = plan::Circumstances {
+        let circumstances = Circumstances {
             clock: scene.clock,
             seed: self.seed,
             dry_run: self.args.dry_run,

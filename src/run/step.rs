@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::event::{CallOutcome, EventKind, StepOutcome};
-use super::program::{Ended, stopped};
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
 use crate::aws::{Aws, Fault};
 use crate::plan::{Doing, Planned, Undo};
 use crate::probe::Ask;
-use crate::run::program::Program;
+use crate::program::Program;
+use crate::program::{Ended, stopped};
 
 /// How often a verification asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);

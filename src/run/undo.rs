@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::event::EventKind;
-use super::program::{Ended, Program};
 use super::recorder::Recorder;
 use crate::action::Undo;
 use crate::aws::Aws;
+use crate::program::{Ended, Program};
 
 /// The longest that one step's undo may take.
 pub const UNDO_TIMEOUT: Duration = Duration::from_secs(15 * 60);

@@ -1,10 +1,10 @@
 //! What a plan says of itself: the journal's first line, and what the conductor plays.
 
-use super::Plan;
+use super::conductor::{Script, ScriptProbe, ScriptStep};
+use super::event::{EnvironmentFacts, Header, ProbeFacts};
+use super::guardrail::{self, Guardrail};
 use crate::clock::Clock;
-use crate::run::conductor::{Script, ScriptProbe, ScriptStep};
-use crate::run::event::{EnvironmentFacts, Header, ProbeFacts};
-use crate::run::guardrail::{self, Guardrail};
+use crate::plan::Plan;
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Experiment, Watch};
 
