@@ -88,10 +88,17 @@ impl Timeline {
     }
 }
 
-/// Calls that may have changed something (not the ones that were certainly refused), in order.
+/// Calls that may have changed something, in order: neither those that were certainly refused nor those
+/// that put things back.
 fn calls(events: &[Event]) -> impl Iterator<Item = Injection> {
     events.iter().enumerate().filter_map(|(index, event)| {
         let EventKind::CallSent { step, operation, resource } = &event.kind else { return None };
+        let undoing = |earlier: &Event| {
+            matches!(&earlier.kind, EventKind::UndoStarted { step: undone } if undone == step)
+        };
+        if events.get(..index).unwrap_or_default().iter().any(undoing) {
+            return None;
+        }
         let back = events.get(index + 1..).unwrap_or_default().iter().find_map(|later| match &later.kind {
             EventKind::CallReturned { step: s, operation: o, resource: r, outcome, .. }
                 if (s, o, r) == (step, operation, resource) =>
@@ -107,15 +114,12 @@ fn calls(events: &[Event]) -> impl Iterator<Item = Injection> {
     })
 }
 
-/// The fault: the first call of the step that `measure_from` names, or else of the first step that
-/// calls anything. A step that people carry out has no call: its start and end stand for one.
+/// The fault: the first call of the step that `measure_from` names, or else the first of all. A step
+/// that people carry out has no call: its start and end stand for one.
 fn injection(record: &Record) -> Option<Injection> {
     let plan = &record.header.plan;
     let Some(named) = &record.header.measure_from else {
-        let first = plan.iter().find(|step| !WITHOUT_CALLS.contains(&step.kind.as_str()));
-        return first
-            .and_then(|step| calls(&record.events).find(|call| call.step == step.name))
-            .or_else(|| calls(&record.events).next());
+        return calls(&record.events).next();
     };
     calls(&record.events).find(|call| call.step == *named).or_else(|| {
         let step = plan.iter().find(|step| step.name == *named)?;

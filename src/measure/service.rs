@@ -31,7 +31,8 @@ pub struct Service {
     pub outages: Vec<Outage>,
     /// Recovery time from the fault; `None` without a fault or without a sample after it.
     pub rto: Option<Rto>,
-    /// The first bad sample that the fault may have caused.
+    /// The first bad sample sent after the fault, when there were enough of them to show that the fault
+    /// took hold: one lost packet shows nothing.
     pub felt: Option<Sample>,
     /// Bad samples outside any outage.
     pub blips: u64,
@@ -112,8 +113,10 @@ impl Service {
         let fault = timeline.fault.as_ref().map(|fault| fault.sent);
         let outages = outage::outages(track);
         let resolution = resolution(track);
-        let felt = fault.and_then(|fault| {
-            track.valid.iter().find(|sample| sample.class.bad() && sample.done >= fault).copied()
+        let rto = fault.and_then(|fault| rto(track, &outages, fault, resolution));
+        let hit = rto.is_some_and(|rto| rto.how != Recovered::NeverDown);
+        let felt = fault.filter(|_| hit).and_then(|fault| {
+            track.valid.iter().find(|sample| sample.class.bad() && sample.sent >= fault).copied()
         });
         let over = outages.iter().rev().find(|outage| fault.is_some_and(|fault| outage.after(fault)));
         let over = match over {
@@ -140,7 +143,7 @@ impl Service {
                 .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
                 .collect(),
             overall: correct(Moment::ZERO, timeline.watched_until),
-            rto: fault.and_then(|fault| rto(track, &outages, fault, resolution)),
+            rto,
             felt,
             blips: track.blips().count() as u64,
             errors: errors(track.valid.iter()),

@@ -34,12 +34,18 @@ pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) ->
     }
     guards.extend(unsteady(record));
     guards.extend(failed_steps(record));
+    guards.extend(record.events.iter().find_map(|event| match &event.kind {
+        EventKind::RecoveryTimedOut { probes } => {
+            Some(format!("recovery was not confirmed in time: {}", probes.join(", ")))
+        }
+        _ => None,
+    }));
     if timeline.fault.is_none() {
         guards.push("no fault was injected".to_owned());
     } else if evidence.is_empty() {
         guards.push(
             "nothing showed that the fault took hold: no resource changed state, nothing was verified, and no \
-             probe had a bad sample"
+             probe saw an outage"
                 .to_owned(),
         );
     }

@@ -179,7 +179,9 @@ fn must_stay_up(facts: &ProbeFacts, service: &Service, timeline: &Timeline) -> O
     let nothing = format!("{name} measured nothing after the fault");
     let blank = undecided("must_stay_up", name, 0.0, "s", nothing);
     let (Some(fault), Some(rto)) = (&timeline.fault, service.rto) else { return blank };
-    let outages: Vec<Interval> = service.outages_after(fault.sent).map(|outage| outage.duration).collect();
+    // From the first call that could change anything, which may precede the one that RTO counts from.
+    let touched = timeline.touched.unwrap_or(fault.sent).min(fault.sent);
+    let outages: Vec<Interval> = service.outages_after(touched).map(|outage| outage.duration).collect();
     if !outages.is_empty() {
         let down = Interval {
             lo: outages.iter().map(|outage| outage.lo).sum(),

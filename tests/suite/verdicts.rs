@@ -83,6 +83,30 @@ fn a_fault_that_nothing_shows_is_inconclusive() {
 }
 
 #[test]
+fn one_bad_answer_after_a_fault_that_does_nothing_is_no_evidence() {
+    // Shorter than the probe's spacing: one sample is bad, or none.
+    let service = Service::start(Some(Duration::from_millis(40)));
+    let ran = service.run(&service.experiment(&words(&service.touch()), "{ rto: 5s }", ""));
+    assert_eq!(ran.code(), 3, "{}", said(&ran.output));
+}
+
+#[test]
+fn rto_counts_from_the_step_that_acts_first_whatever_its_place_in_the_file() {
+    let service = Service::start(Some(Duration::from_millis(1500)));
+    let file = service.experiment(&["true"], "{ rto: 1s }", "");
+    let text = std::fs::read_to_string(&file).expect("read");
+    let steps = format!(
+        "  - name: late\n    after: [early]\n    run: [\"sleep\", \"0.1\"]\n  - name: early\n    after: []\n    run: {:?}\nrecovery:",
+        service.touch()
+    );
+    let text = text.replace("  - name: break it\n    run: [\"true\"]\n", "").replace("recovery:", &steps);
+    std::fs::write(&file, text).expect("written");
+    let ran = service.run(&file);
+    assert_eq!(ran.code(), 1, "{}", said(&ran.output));
+    assert_eq!(ran.report["fault"]["step"], "early");
+}
+
+#[test]
 fn an_outage_within_its_target_passes() {
     let service = Service::start(Some(Duration::from_millis(1500)));
     let ran = service.run(&service.experiment(&words(&service.touch()), "{ rto: 5s }", ""));
