@@ -6,6 +6,7 @@
 //! [`Witness`]. Nothing here knows of experiments, probes or reports.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub mod target;
 mod wait;
 
 pub use fault::{Fault, FaultKind};
+pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
 pub(crate) use wait::{Look, Wait};
 
@@ -121,6 +123,7 @@ pub struct Aws {
     writers: Clients,
     sts: aws_sdk_sts::Client,
     identity: OnceLock<Identity>,
+    halted: Arc<AtomicBool>,
 }
 
 impl Aws {
@@ -138,7 +141,15 @@ impl Aws {
                 .interceptor(guard::Lookout::reading(witness.clone()))
                 .build(),
         );
-        Ok(Aws { settings, witness, readers, writers, sts, identity: OnceLock::new() })
+        Ok(Aws {
+            settings,
+            witness,
+            readers,
+            writers,
+            sts,
+            identity: OnceLock::new(),
+            halted: Arc::default(),
+        })
     }
 
     /// Asks AWS who the credentials belong to, once; mutating calls need it.
@@ -169,6 +180,22 @@ impl Aws {
     /// Whether nothing may be changed.
     pub fn dry_run(&self) -> bool {
         self.settings.dry_run
+    }
+
+    /// From now on no action changes anything more: a call that is not yet sent is refused, also the
+    /// next of several and the repetition of a throttled one. An undo is sent all the same.
+    pub fn halt(&self) {
+        self.halted.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`halt`](Aws::halt) was called.
+    pub fn halted(&self) -> bool {
+        self.halted.load(Ordering::SeqCst)
+    }
+
+    /// What [`halt`](Aws::halt) sets, for those who do not hold the connection.
+    pub fn halt_flag(&self) -> Arc<AtomicBool> {
+        self.halted.clone()
     }
 
     /// The spacing of looks at a resource that is waited for.

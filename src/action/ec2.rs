@@ -10,7 +10,7 @@ pub(super) use self::states::restore;
 use self::states::{accepted, before, id_of, in_any, look, reachability, settle, turned};
 use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, sighted};
 use crate::aws::find::Found;
-use crate::aws::{Aws, Fault, Wait, ec2};
+use crate::aws::{Aws, Fault, Purpose, Wait, ec2};
 use crate::notation::decode::Spanned;
 use crate::record;
 use crate::run::event::Precondition;
@@ -89,7 +89,7 @@ impl Act for TerminateInstances {
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
-        aws.mutate(step, TERMINATE, &ids.join(", "), |clients| {
+        aws.mutate(Purpose::Act, step, TERMINATE, &ids.join(", "), |clients| {
             clients.ec2.terminate_instances().set_instance_ids(Some(ids.clone())).send()
         })
         .await?;
@@ -152,7 +152,7 @@ impl Act for StopInstances {
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
-        aws.mutate(step, STOP, &ids.join(", "), |clients| {
+        aws.mutate(Purpose::Act, step, STOP, &ids.join(", "), |clients| {
             clients.ec2.stop_instances().set_instance_ids(Some(ids.clone())).force(self.force).send()
         })
         .await?;
@@ -213,7 +213,7 @@ impl Act for StartInstances {
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
-        aws.mutate(step, START, &ids.join(", "), |clients| {
+        aws.mutate(Purpose::Act, step, START, &ids.join(", "), |clients| {
             clients.ec2.start_instances().set_instance_ids(Some(ids.clone())).send()
         })
         .await?;
@@ -277,7 +277,7 @@ impl Act for RebootInstances {
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
-        aws.mutate(step, REBOOT, &ids.join(", "), |clients| {
+        aws.mutate(Purpose::Act, step, REBOOT, &ids.join(", "), |clients| {
             clients.ec2.reboot_instances().set_instance_ids(Some(ids.clone())).send()
         })
         .await?;

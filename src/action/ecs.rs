@@ -8,7 +8,7 @@ use aws_sdk_ecs::types::{SchedulingStrategy, Service, Task};
 
 use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted};
 use crate::aws::find::{Found, Resource};
-use crate::aws::{Aws, Fault, Look, Wait, ecs};
+use crate::aws::{Aws, Fault, Look, Purpose, Wait, ecs};
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
@@ -97,7 +97,7 @@ impl Act for StopTask {
         let reason = &reason;
         let ids = found.ids();
         one_by_one(&ids, |arn| async move {
-            aws.mutate(step, STOP_TASK, &arn, |clients| {
+            aws.mutate(Purpose::Act, step, STOP_TASK, &arn, |clients| {
                 clients.ecs.stop_task().cluster(found.scope()).task(&arn).reason(reason).send()
             })
             .await
@@ -219,7 +219,7 @@ impl Act for UpdateService {
         let count = self.desired_count.map(|count| i32::try_from(count).unwrap_or(i32::MAX));
         let ids = found.ids();
         one_by_one(&ids, |id| async move {
-            aws.mutate(step, UPDATE_SERVICE, &id, |clients| {
+            aws.mutate(Purpose::Act, step, UPDATE_SERVICE, &id, |clients| {
                 clients
                     .ecs
                     .update_service()
@@ -302,7 +302,7 @@ pub(super) async fn restore(
     let wanted = i32::try_from(desired_count).unwrap_or(i32::MAX);
     let already = ecs::service(aws, cluster, service).await?.desired_count == wanted;
     if !already {
-        aws.mutate(step, UPDATE_SERVICE, service, |clients| {
+        aws.mutate(Purpose::Undo, step, UPDATE_SERVICE, service, |clients| {
             clients.ecs.update_service().cluster(cluster).service(service).desired_count(wanted).send()
         })
         .await?;

@@ -10,7 +10,7 @@ pub(super) use self::states::restore;
 use self::states::{accepted, before, id_of, in_any, look, settle, source_of, stirred, writer_before};
 use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted};
 use crate::aws::find::{Found, Resource};
-use crate::aws::{Aws, Fault, Look, Wait, rds};
+use crate::aws::{Aws, Fault, Look, Purpose, Wait, rds};
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
@@ -117,7 +117,7 @@ impl Act for RebootDbInstance {
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
         one_by_one(&ids, |id| async move {
-            aws.mutate(step, REBOOT, &id, |clients| {
+            aws.mutate(Purpose::Act, step, REBOOT, &id, |clients| {
                 clients
                     .rds
                     .reboot_db_instance()
@@ -184,7 +184,7 @@ impl Act for StopDbInstance {
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
         one_by_one(&ids, |id| async move {
-            aws.mutate(step, STOP, &id, |clients| {
+            aws.mutate(Purpose::Act, step, STOP, &id, |clients| {
                 clients.rds.stop_db_instance().db_instance_identifier(&id).send()
             })
             .await
@@ -241,7 +241,7 @@ impl Act for StartDbInstance {
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
         one_by_one(&ids, |id| async move {
-            aws.mutate(step, START, &id, |clients| {
+            aws.mutate(Purpose::Act, step, START, &id, |clients| {
                 clients.rds.start_db_instance().db_instance_identifier(&id).send()
             })
             .await
@@ -331,7 +331,7 @@ impl Act for FailoverDbCluster {
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
         one_by_one(&ids, |id| async move {
-            aws.mutate(step, FAILOVER, &id, |clients| {
+            aws.mutate(Purpose::Act, step, FAILOVER, &id, |clients| {
                 clients
                     .rds
                     .failover_db_cluster()
@@ -426,7 +426,7 @@ impl Act for PromoteReadReplica {
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
         let ids = found.ids();
         one_by_one(&ids, |id| async move {
-            aws.mutate(step, PROMOTE, &id, |clients| {
+            aws.mutate(Purpose::Act, step, PROMOTE, &id, |clients| {
                 clients
                     .rds
                     .promote_read_replica()

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use self::record_set::RecordSet;
 use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, precondition, sighted};
 use crate::aws::find::{Found, Target, rr_type};
-use crate::aws::{Aws, Fault, FaultKind, Look, Wait, route53};
+use crate::aws::{Aws, Fault, FaultKind, Look, Purpose, Wait, route53};
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
@@ -128,7 +128,7 @@ impl Act for FlipRecord {
         if changed.is_empty() {
             return Err(unfit(&names, "it already is as asked: nothing would change".to_owned()));
         }
-        let handle = upsert(aws, step, found.scope(), &changed).await?;
+        let handle = upsert(aws, Purpose::Act, step, found.scope(), &changed).await?;
         Ok(Applied { detail: format!("Route 53 accepted change {handle}"), handle: Some(handle) })
     }
 
@@ -275,7 +275,7 @@ pub(super) async fn restore(
     if differing.is_empty() {
         return Ok(format!("already as it was: {}", names.join("; ")));
     }
-    let change = upsert(aws, step, zone_id, &differing).await?;
+    let change = upsert(aws, Purpose::Undo, step, zone_id, &differing).await?;
     synced(aws, &names.join("; "), &change, SETTLED).await?;
     let still = self::differing(aws, zone_id, record_sets).await?;
     if let Some(set) = still.first() {
@@ -318,7 +318,13 @@ async fn chosen(aws: &Aws, found: &Found) -> Result<Vec<RecordSet>, Fault> {
 }
 
 /// Writes record sets in one batch, which Route 53 carries out whole or not at all. Returns the change's id.
-async fn upsert(aws: &Aws, step: &str, zone_id: &str, sets: &[RecordSet]) -> Result<String, Fault> {
+async fn upsert(
+    aws: &Aws,
+    purpose: Purpose,
+    step: &str,
+    zone_id: &str,
+    sets: &[RecordSet],
+) -> Result<String, Fault> {
     let names: Vec<String> = sets.iter().map(RecordSet::entry).collect();
     let names = names.join(", ");
     let mut batch = ChangeBatch::builder().comment(format!("firedrill: {step}"));
@@ -329,7 +335,7 @@ async fn upsert(aws: &Aws, step: &str, zone_id: &str, sets: &[RecordSet]) -> Res
     }
     let batch = batch.build().map_err(|e| unfit(&names, e.to_string()))?;
     let answer = aws
-        .mutate(step, CHANGE, &names, |clients| {
+        .mutate(purpose, step, CHANGE, &names, |clients| {
             clients
                 .route53
                 .change_resource_record_sets()

@@ -28,8 +28,8 @@ use crate::run::event::CallOutcome;
 
 /// Who is told of every mutating call, before it is sent and after it came back.
 pub trait Witness: Send + Sync {
-    /// The call is about to be sent; it is sent when this returns `Ok`, and not at all otherwise: a
-    /// call that nobody can write down must not be made.
+    /// The call is about to be sent. An action's is sent when this returns `Ok`, and not at all
+    /// otherwise: a call that nobody can write down must not be made. An undo's is sent all the same.
     fn sent(&self, step: &str, operation: &str, resource: &str) -> Result<(), String>;
     /// The call came back.
     fn returned(
@@ -63,6 +63,15 @@ impl Witness for Silent {
     fn noted(&self, _text: String) {}
 }
 
+/// What a mutating call is for: what may still stop it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// An action of a step: not sent unless it is written down, nor once the run is stopping.
+    Act,
+    /// Putting things back: that matters more than writing it down, and a stopping run needs it most.
+    Undo,
+}
+
 /// How often a throttled call is sent in all.
 const SENDS: u32 = 5;
 
@@ -71,6 +80,7 @@ impl Aws {
     /// change something, and makes one call with them; it is called again only after a throttling.
     pub(crate) async fn mutate<T, E, F, Fut>(
         &self,
+        purpose: Purpose,
         step: &str,
         operation: &str,
         resource: &str,
@@ -85,10 +95,7 @@ impl Aws {
         let mut sends = 0;
         loop {
             sends += 1;
-            self.witness.sent(step, operation, resource).map_err(|why| {
-                let help = "see to the disk that holds the runs, then start again";
-                Fault::new(FaultKind::Guarded, operation, resource, format!("not sent: {why}"), help)
-            })?;
+            self.announce(purpose, step, operation, resource)?;
             let fault = match call(self.writers.clone()).await {
                 Ok(answer) => {
                     self.witness.returned(step, operation, resource, CallOutcome::Accepted, None);
@@ -106,6 +113,27 @@ impl Aws {
                 pause.as_millis()
             ));
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Writes down that a call is about to be sent, unless the run is stopping. An undo goes on
+    /// whatever comes of it.
+    fn announce(&self, purpose: Purpose, step: &str, operation: &str, resource: &str) -> Result<(), Fault> {
+        let refusal = |message: String, help: &str| {
+            Err(Fault::new(FaultKind::Guarded, operation, resource, message, help))
+        };
+        if purpose == Purpose::Act && self.halted() {
+            return refusal("not sent: the run is stopping".to_owned(), "start the drill again");
+        }
+        match (self.witness.sent(step, operation, resource), purpose) {
+            (Ok(()), _) => Ok(()),
+            (Err(why), Purpose::Act) => {
+                refusal(format!("not sent: {why}"), "see to the disk that holds the runs, then start again")
+            }
+            (Err(why), Purpose::Undo) => {
+                self.note(format!("{operation} of {resource} is sent without being written down: {why}"));
+                Ok(())
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::Instance;
 use super::{START, STOP};
 use crate::action::{Applied, Before, Effect, Sight, Watch, sighted};
 use crate::aws::find::{Found, Resource};
-use crate::aws::{Aws, Fault, FaultKind, Look, Wait, ec2};
+use crate::aws::{Aws, Fault, FaultKind, Look, Purpose, Wait, ec2};
 
 /// Long enough for an instance that shuts down in its own time.
 const SETTLED: Duration = Duration::from_secs(15 * 60);
@@ -48,12 +48,12 @@ pub(in crate::action) async fn restore(
     if !away.is_empty() {
         let resource = away.join(", ");
         if to == "running" {
-            aws.mutate(step, START, &resource, |clients| {
+            aws.mutate(Purpose::Undo, step, START, &resource, |clients| {
                 clients.ec2.start_instances().set_instance_ids(Some(away.clone())).send()
             })
             .await?;
         } else {
-            aws.mutate(step, STOP, &resource, |clients| {
+            aws.mutate(Purpose::Undo, step, STOP, &resource, |clients| {
                 clients.ec2.stop_instances().set_instance_ids(Some(away.clone())).send()
             })
             .await?;

@@ -8,7 +8,7 @@ use aws_sdk_rds::types::{DbInstance, SourceType};
 use super::{START, STOP};
 use crate::action::{Applied, Before, Effect, Message, Sight, Watch, sighted};
 use crate::aws::find::{Found, Resource};
-use crate::aws::{Aws, Fault, Look, Wait, rds};
+use crate::aws::{Aws, Fault, Look, Purpose, Wait, rds};
 
 /// Starting a large DB instance takes its time.
 const SETTLED: Duration = Duration::from_secs(45 * 60);
@@ -41,12 +41,12 @@ pub(in crate::action) async fn restore(
             continue;
         }
         if to == "available" {
-            aws.mutate(step, START, id, |clients| {
+            aws.mutate(Purpose::Undo, step, START, id, |clients| {
                 clients.rds.start_db_instance().db_instance_identifier(id).send()
             })
             .await?;
         } else {
-            aws.mutate(step, STOP, id, |clients| {
+            aws.mutate(Purpose::Undo, step, STOP, id, |clients| {
                 clients.rds.stop_db_instance().db_instance_identifier(id).send()
             })
             .await?;
