@@ -314,6 +314,9 @@ impl Engine<'_> {
                 }
                 Decision::Start(step) => self.start(step),
                 Decision::StopSteps => {
+                    if let Some(aws) = &self.run.aws {
+                        aws.halt();
+                    }
                     self.stop.send_replace(true);
                 }
                 Decision::StopProbing => self.stop_probing(),
@@ -411,6 +414,9 @@ impl Engine<'_> {
 
     /// The journal failed: nothing more is begun, and what was begun is put back all the same.
     async fn rescue(&mut self) -> Vec<(String, String)> {
+        if let Some(aws) = &self.run.aws {
+            aws.halt();
+        }
         self.stop.send_replace(true);
         self.stop_probing();
         while self.tasks.join_next().await.is_some() {}
