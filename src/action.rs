@@ -185,6 +185,27 @@ impl Before {
     }
 }
 
+impl Resource {
+    /// Whether it came into one of `states` since: one that was in one of them before did not.
+    pub(crate) fn turned(&self, now: &str, states: &[&str]) -> bool {
+        states.contains(&now) && !states.contains(&self.state.as_str())
+    }
+}
+
+/// Refuses to do what is done already: nobody could tell its effect from what was there before.
+pub(crate) fn still_to_do(operation: &str, before: &Before, done: &[&str]) -> Result<(), Fault> {
+    match before.resources.iter().find(|resource| done.contains(&resource.state.as_str())) {
+        None => Ok(()),
+        Some(resource) => Err(elsewhere(operation, &resource.id, &resource.state)),
+    }
+}
+
+/// The fault of a victim that is `already` what the action would make of it.
+pub(crate) fn elsewhere(operation: &str, id: &str, already: &str) -> Fault {
+    let message = format!("{id} is already {already}: somebody else was here; plan again");
+    Fault::new(FaultKind::Refused, operation, id, message, "plan again: the victims may be others by now")
+}
+
 /// What AWS said when it accepted the call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {

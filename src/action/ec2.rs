@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::InstanceAttributeName;
 
 use self::facts::{in_state, rehearsed, restartable, unprotected};
-pub(super) use self::states::restore;
+pub(super) use self::states::{SETTLED, restore};
 use self::states::{accepted, before, id_of, in_any, look, reachability, settle, turned};
-use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, sighted};
+use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, sighted, still_to_do};
 use crate::aws::find::Found;
 use crate::aws::{Aws, Fault, Purpose, Wait, ec2};
 use crate::notation::decode::Spanned;
@@ -84,7 +84,9 @@ impl Act for TerminateInstances {
     }
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
-        Ok(Prepared { undo: None, before: before(aws, found).await? })
+        let before = before(aws, found).await?;
+        still_to_do(TERMINATE, &before, &["shutting-down", "terminated"])?;
+        Ok(Prepared { undo: None, before })
     }
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
@@ -145,6 +147,7 @@ impl Act for StopInstances {
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
         let before = before(aws, found).await?;
+        still_to_do(STOP, &before, &["stopping", "stopped", "shutting-down", "terminated"])?;
         let ids = in_any(&before, &["running", "pending"]);
         let undo = (!ids.is_empty()).then_some(Undo::StartInstances { ids });
         Ok(Prepared { undo, before })
@@ -206,6 +209,7 @@ impl Act for StartInstances {
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
         let before = before(aws, found).await?;
+        still_to_do(START, &before, &["pending", "running", "shutting-down", "terminated"])?;
         let ids = in_any(&before, &["stopped", "stopping"]);
         let undo = (!ids.is_empty()).then_some(Undo::StopInstances { ids });
         Ok(Prepared { undo, before })
@@ -267,6 +271,7 @@ impl Act for RebootInstances {
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
         let mut before = before(aws, found).await?;
+        still_to_do(REBOOT, &before, &["stopping", "stopped", "shutting-down", "terminated"])?;
         let health = reachability(aws, &found.ids()).await?;
         for resource in &mut before.resources {
             let status = health.get(&resource.id).cloned().unwrap_or_default();
@@ -304,7 +309,12 @@ impl Act for RebootInstances {
         sighted(aws, wait, watch, || async {
             let now = reachability(aws, &ids).await?;
             let was = |id: &str| before.resource(id).and_then(|r| r.facts.get("reachability"));
-            let left = now.iter().filter(|(id, status)| was(id).is_some_and(|was| was != *status)).count();
+            // Only a check that passed and then did not tells of a reboot: one that passes at last is an
+            // earlier start's.
+            let left = now
+                .iter()
+                .filter(|(id, status)| was(id).is_some_and(|was| was == "ok") && *status != "ok")
+                .count();
             let how: Vec<String> = now.iter().map(|(id, status)| format!("{id}: {status}")).collect();
             Ok(Sight { some: left > 0, all: left == ids.len(), how: how.join("; ") })
         })

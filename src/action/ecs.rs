@@ -6,7 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_ecs::types::{SchedulingStrategy, Service, Task};
 
-use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted};
+use super::{
+    Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted,
+    still_to_do,
+};
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Purpose, Wait, ecs};
 use crate::notation::decode::{Problem, Spanned};
@@ -53,7 +56,7 @@ const STOP_TASK: &str = "ecs:StopTask";
 const UPDATE_SERVICE: &str = "ecs:UpdateService";
 
 /// Long enough for tasks to be placed, pulled and found healthy.
-const SETTLED: Duration = Duration::from_secs(20 * 60);
+pub(super) const SETTLED: Duration = Duration::from_secs(20 * 60);
 
 #[async_trait]
 impl Act for StopTask {
@@ -87,8 +90,16 @@ impl Act for StopTask {
         Ok(facts)
     }
 
-    async fn prepare(&self, _: &Aws, found: &Found) -> Result<Prepared, Fault> {
-        let before = Before { resources: found.resources.clone(), ..Before::default() };
+    async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
+        let tasks = ecs::tasks(aws, found.scope(), &found.ids()).await?;
+        let resources = found.ids().into_iter().map(|id| {
+            let task = tasks.iter().find(|task| task.task_arn() == Some(&id));
+            // One that ECS has forgotten stopped long ago.
+            let state = task.map_or("STOPPED", phase).to_owned();
+            Resource { id, state, ..Resource::default() }
+        });
+        let before = Before { resources: resources.collect(), ..Before::default() };
+        still_to_do(STOP_TASK, &before, LEAVING)?;
         Ok(Prepared { undo: None, before })
     }
 
@@ -111,7 +122,7 @@ impl Act for StopTask {
         &self,
         aws: &Aws,
         found: &Found,
-        _: &Before,
+        before: &Before,
         _: &Applied,
         watch: Watch,
     ) -> Result<Effect, Fault> {
@@ -125,7 +136,13 @@ impl Act for StopTask {
         let ids = found.ids();
         sighted(aws, wait, watch, || async {
             let tasks = ecs::tasks(aws, found.scope(), &ids).await?;
-            let left = tasks.iter().filter(|task| task.last_status() != Some("RUNNING")).count();
+            let left = tasks
+                .iter()
+                .filter(|task| {
+                    let was = before.resource(task.task_arn().unwrap_or_default());
+                    was.is_some_and(|was| was.turned(phase(task), LEAVING))
+                })
+                .count();
             let how: Vec<String> = tasks.iter().map(told).collect();
             Ok(Sight { some: left > 0, all: left == ids.len(), how: how.join("; ") })
         })
@@ -337,6 +354,14 @@ fn primary(service: &Service) -> &str {
         .find(|deployment| deployment.status() == Some("PRIMARY"))
         .and_then(|deployment| deployment.id())
         .unwrap_or_default()
+}
+
+/// The phases of a task that is stopping or has stopped.
+const LEAVING: &[&str] = &["DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED", "DELETED"];
+
+/// The phase that a task was last seen in.
+fn phase(task: &Task) -> &str {
+    task.last_status().unwrap_or("UNKNOWN")
 }
 
 fn told(task: &Task) -> String {

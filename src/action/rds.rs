@@ -6,9 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::facts::{available, in_status, multi_az, replicating, stoppable};
-pub(super) use self::states::restore;
-use self::states::{accepted, before, id_of, in_any, look, settle, source_of, stirred, writer_before};
-use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted};
+pub(super) use self::states::{SETTLED, restore};
+use self::states::{
+    Signs, UP, accepted, before, id_of, in_any, look, settle, source_of, stirred, writer_before,
+};
+use super::{
+    Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, elsewhere, one_by_one, precondition, sighted,
+    still_to_do,
+};
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Purpose, Wait, rds};
 use crate::notation::decode::{Problem, Spanned};
@@ -87,6 +92,14 @@ const START: &str = "rds:StartDBInstance";
 const FAILOVER: &str = "rds:FailoverDBCluster";
 const PROMOTE: &str = "rds:PromoteReadReplica";
 
+const REBOOTED: Signs =
+    Signs { moved: false, statuses: &["rebooting"], words: &["restart", "reboot", "shutdown", "shut down"] };
+const FAILED_OVER: Signs = Signs { moved: true, statuses: &["rebooting"], words: &["failover"] };
+const STOPPED: Signs = Signs { moved: false, statuses: &["stopping", "stopped"], words: &["stopp"] };
+const STARTED: Signs =
+    Signs { moved: false, statuses: &["starting", "available"], words: &["instance started"] };
+const PROMOTED: Signs = Signs { moved: false, statuses: &["modifying", "rebooting"], words: &["promot"] };
+
 #[async_trait]
 impl Act for RebootDbInstance {
     fn permissions(&self) -> &'static [&'static str] {
@@ -111,7 +124,9 @@ impl Act for RebootDbInstance {
     }
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
-        Ok(Prepared { undo: None, before: before(aws, found).await? })
+        let before = before(aws, found).await?;
+        still_to_do(REBOOT, &before, &["rebooting"])?;
+        Ok(Prepared { undo: None, before })
     }
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
@@ -140,7 +155,8 @@ impl Act for RebootDbInstance {
         _: &Applied,
         watch: Watch,
     ) -> Result<Effect, Fault> {
-        stirred(aws, found, before, &["failover", "restart", "reboot", "shutdown", "shut down"], watch).await
+        let signs = if self.force_failover { &FAILED_OVER } else { &REBOOTED };
+        stirred(aws, found, before, signs, watch).await
     }
 
     async fn ready(
@@ -176,6 +192,7 @@ impl Act for StopDbInstance {
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
         let before = before(aws, found).await?;
+        still_to_do(STOP, &before, &["stopping", "stopped"])?;
         let ids = in_any(&before, |status| !matches!(status, "stopped" | "stopping"));
         let undo = (!ids.is_empty()).then_some(Undo::StartDbInstances { ids });
         Ok(Prepared { undo, before })
@@ -202,7 +219,7 @@ impl Act for StopDbInstance {
         _: &Applied,
         watch: Watch,
     ) -> Result<Effect, Fault> {
-        stirred(aws, found, before, &["stopp"], watch).await
+        stirred(aws, found, before, &STOPPED, watch).await
     }
 
     async fn ready(
@@ -233,6 +250,8 @@ impl Act for StartDbInstance {
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
         let before = before(aws, found).await?;
+        still_to_do(START, &before, UP)?;
+        still_to_do(START, &before, &["starting"])?;
         let ids = in_any(&before, |status| matches!(status, "stopped" | "stopping"));
         let undo = (!ids.is_empty()).then_some(Undo::StopDbInstances { ids });
         Ok(Prepared { undo, before })
@@ -259,7 +278,7 @@ impl Act for StartDbInstance {
         _: &Applied,
         watch: Watch,
     ) -> Result<Effect, Fault> {
-        stirred(aws, found, before, &["started"], watch).await
+        stirred(aws, found, before, &STARTED, watch).await
     }
 
     async fn ready(
@@ -322,6 +341,9 @@ impl Act for FailoverDbCluster {
         let mut resources = Vec::new();
         for id in found.ids() {
             let writer = rds::writer(&rds::cluster(aws, &id).await?).unwrap_or_default().to_owned();
+            if self.target_db_instance_identifier.as_deref() == Some(writer.as_str()) {
+                return Err(elsewhere(FAILOVER, &writer, "the writer"));
+            }
             let facts = BTreeMap::from([("writer".to_owned(), writer)]);
             resources.push(Resource { id, facts, ..Resource::default() });
         }
@@ -420,7 +442,12 @@ impl Act for PromoteReadReplica {
     }
 
     async fn prepare(&self, aws: &Aws, found: &Found) -> Result<Prepared, Fault> {
-        Ok(Prepared { undo: None, before: before(aws, found).await? })
+        let before = before(aws, found).await?;
+        if let Some(own) = before.resources.iter().find(|r| !r.facts.contains_key("replica_of")) {
+            return Err(elsewhere(PROMOTE, &own.id, "a DB instance of its own"));
+        }
+        still_to_do(PROMOTE, &before, PROMOTED.statuses)?;
+        Ok(Prepared { undo: None, before })
     }
 
     async fn apply(&self, aws: &Aws, step: &str, found: &Found, _: &Before) -> Result<Applied, Fault> {
@@ -449,7 +476,7 @@ impl Act for PromoteReadReplica {
         _: &Applied,
         watch: Watch,
     ) -> Result<Effect, Fault> {
-        stirred(aws, found, before, &["promot"], watch).await
+        stirred(aws, found, before, &PROMOTED, watch).await
     }
 
     async fn ready(

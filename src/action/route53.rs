@@ -68,7 +68,7 @@ impl FlipRecord {
 const CHANGE: &str = "route53:ChangeResourceRecordSets";
 
 /// Route 53 usually needs a minute at most.
-const SETTLED: Duration = Duration::from_secs(15 * 60);
+pub(super) const SETTLED: Duration = Duration::from_secs(10 * 60);
 
 #[async_trait]
 impl Act for FlipRecord {

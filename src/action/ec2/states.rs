@@ -11,7 +11,7 @@ use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, FaultKind, Look, Purpose, Wait, ec2};
 
 /// Long enough for an instance that shuts down in its own time.
-const SETTLED: Duration = Duration::from_secs(15 * 60);
+pub(in crate::action) const SETTLED: Duration = Duration::from_secs(15 * 60);
 
 /// Brings instances back to a state (`running` or `stopped`); what is there already is left alone.
 pub(in crate::action) async fn restore(
@@ -110,7 +110,7 @@ pub(super) fn accepted(what: &str, found: &Found) -> Applied {
     Applied { detail: format!("EC2 accepted the {what} of {}", found.names()), handle: None }
 }
 
-/// Waits until every instance shows one of `states`.
+/// Waits until every instance has come into one of `states`, not having been in one before.
 pub(super) async fn turned(
     aws: &Aws,
     found: &Found,
@@ -125,7 +125,10 @@ pub(super) async fn turned(
         Wait { operation: ec2::DESCRIBE_INSTANCES, resource: &names, what: &what, within: watch.within };
     sighted(aws, wait, watch, || async {
         let now = look(aws, &ids).await?;
-        let there = now.iter().filter(|i| states.contains(&ec2::state(i))).count();
+        let there = now
+            .iter()
+            .filter(|i| before.resource(id_of(i)).is_some_and(|was| was.turned(ec2::state(i), states)))
+            .count();
         let how: Vec<String> = now
             .iter()
             .map(|i| match before.resource(id_of(i)) {

@@ -11,7 +11,41 @@ use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Purpose, Wait, rds};
 
 /// Starting a large DB instance takes its time.
-const SETTLED: Duration = Duration::from_secs(45 * 60);
+pub(in crate::action) const SETTLED: Duration = Duration::from_secs(45 * 60);
+
+/// The statuses in which a DB instance serves, by AWS's table of them. What is not here is on its
+/// way, or broken.
+pub(super) const UP: &[&str] = &[
+    "available",
+    "backing-up",
+    "configuring-associated-roles",
+    "configuring-enhanced-monitoring",
+    "configuring-iam-database-auth",
+    "configuring-log-exports",
+    "storage-config-upgrade",
+    "storage-initialization",
+    "storage-optimization",
+];
+
+/// What a status means to one who wants a DB instance to be `to` (`available` or `stopped`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is as wanted.
+    There,
+    /// It takes the order that brings it there.
+    Ready,
+    /// It takes no order now.
+    Wait,
+}
+
+fn standing(status: &str, to: &str) -> Standing {
+    match (to, status) {
+        ("available", up) if UP.contains(&up) => Standing::There,
+        ("available", "stopped") | ("stopped", "available") => Standing::Ready,
+        (to, status) if to == status => Standing::There,
+        _ => Standing::Wait,
+    }
+}
 
 /// Brings DB instances back to a status (`available` or `stopped`); what is there is left alone.
 pub(in crate::action) async fn restore(
@@ -31,12 +65,13 @@ pub(in crate::action) async fn restore(
         let settled = wait
             .until(aws, || async {
                 let status = rds::status(&rds::instance(aws, id).await?).to_owned();
-                // On its way somewhere, it takes no order.
-                let still = !status.ends_with("ing");
-                Ok(if still { Look::There(status) } else { Look::NotYet(status) })
+                Ok(match standing(&status, to) {
+                    Standing::Wait => Look::NotYet(status),
+                    settled => Look::There(settled),
+                })
             })
             .await?;
-        if settled == to {
+        if settled == Standing::There {
             done.push(format!("{id} already {to}"));
             continue;
         }
@@ -115,13 +150,24 @@ pub(super) fn accepted(what: &str, found: &Found) -> Applied {
     Applied { detail: format!("RDS accepted the {what} of {}", found.names()), handle: None }
 }
 
-/// Waits until every DB instance shows that something happened to it: another zone, no source any
-/// more, another status, or an event with one of `words` in it that was not there before.
+/// What an operation shows itself by. Anything else that happens to a DB instance, such as a backup
+/// that begins, is no evidence of it.
+pub(super) struct Signs {
+    /// Whether it moves the primary to another zone.
+    pub(super) moved: bool,
+    /// The statuses that it brings about.
+    pub(super) statuses: &'static [&'static str],
+    /// What one of its events has in it.
+    pub(super) words: &'static [&'static str],
+}
+
+/// Waits until every DB instance shows one of the signs, which it did not show before: another
+/// zone, no source any more, a status, or an event.
 pub(super) async fn stirred(
     aws: &Aws,
     found: &Found,
     before: &Before,
-    words: &[&str],
+    signs: &Signs,
     watch: Watch,
 ) -> Result<Effect, Fault> {
     let ids = found.ids();
@@ -137,9 +183,9 @@ pub(super) async fn stirred(
         let mut how = Vec::new();
         for id in &ids {
             let instance = rds::instance(aws, id).await?;
-            let mut sign = before.resource(id).and_then(|was| difference(was, &instance));
+            let mut sign = before.resource(id).and_then(|was| difference(was, &instance, signs));
             if sign.is_none() {
-                sign = news(&before.messages, &messages(aws, id).await, words);
+                sign = news(&before.messages, &messages(aws, id).await, signs.words);
             }
             stirred += usize::from(sign.is_some());
             let sign = sign.unwrap_or_else(|| {
@@ -153,9 +199,10 @@ pub(super) async fn stirred(
 }
 
 /// What is different about a DB instance, the most telling thing first.
-pub(super) fn difference(was: &Resource, is: &DbInstance) -> Option<String> {
+pub(super) fn difference(was: &Resource, is: &DbInstance, signs: &Signs) -> Option<String> {
     if let (Some(old), Some(new)) = (was.zone.as_deref(), is.availability_zone())
         && old != new
+        && signs.moved
     {
         return Some(format!("primary moved from {old} to {new}"));
     }
@@ -163,7 +210,7 @@ pub(super) fn difference(was: &Resource, is: &DbInstance) -> Option<String> {
         return Some(format!("no longer a replica of {source}"));
     }
     let status = rds::status(is);
-    (status != was.state).then(|| format!("status went from {} to {status}", was.state))
+    was.turned(status, signs.statuses).then(|| format!("status went from {} to {status}", was.state))
 }
 
 /// A message that was not there before and has one of `words` in it.
@@ -176,7 +223,7 @@ pub(super) fn news(before: &BTreeSet<Message>, now: &BTreeSet<Message>, words: &
         .map(|(date, text)| format!("event `{text}` of {date}"))
 }
 
-/// Waits until every DB instance has `status`.
+/// Waits until every DB instance is `available` (or up and at work on itself), or `stopped`.
 pub(super) async fn settle(aws: &Aws, ids: &[String], status: &str, within: Duration) -> Result<(), Fault> {
     for id in ids {
         let what = format!("the DB instance to be {status}");
@@ -184,7 +231,11 @@ pub(super) async fn settle(aws: &Aws, ids: &[String], status: &str, within: Dura
         wait.until(aws, || async {
             let instance = rds::instance(aws, id).await?;
             let now = rds::status(&instance);
-            Ok(if now == status { Look::There(()) } else { Look::NotYet(now.to_owned()) })
+            Ok(if standing(now, status) == Standing::There {
+                Look::There(())
+            } else {
+                Look::NotYet(now.to_owned())
+            })
         })
         .await?;
     }
@@ -196,6 +247,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::action::rds::{FAILED_OVER, PROMOTED, REBOOTED};
 
     fn orders() -> Resource {
         Resource {
@@ -213,14 +265,42 @@ mod tests {
     #[test]
     fn a_failover_is_told_by_the_zone_before_the_status() {
         assert_eq!(
-            difference(&orders(), &now("rebooting", "eu-west-1b")).as_deref(),
+            difference(&orders(), &now("rebooting", "eu-west-1b"), &FAILED_OVER).as_deref(),
             Some("primary moved from eu-west-1a to eu-west-1b")
         );
         assert_eq!(
-            difference(&orders(), &now("rebooting", "eu-west-1a")).as_deref(),
+            difference(&orders(), &now("rebooting", "eu-west-1a"), &FAILED_OVER).as_deref(),
             Some("status went from available to rebooting")
         );
-        assert_eq!(difference(&orders(), &now("available", "eu-west-1a")), None);
+        assert_eq!(difference(&orders(), &now("available", "eu-west-1a"), &FAILED_OVER), None);
+    }
+
+    #[test]
+    fn what_an_operation_does_not_cause_is_no_evidence_of_it() {
+        for status in ["backing-up", "storage-optimization", "modifying"] {
+            assert_eq!(difference(&orders(), &now(status, "eu-west-1a"), &FAILED_OVER), None, "{status}");
+            assert_eq!(difference(&orders(), &now(status, "eu-west-1a"), &REBOOTED), None, "{status}");
+        }
+        let rebooting = Resource { state: "rebooting".to_owned(), ..orders() };
+        assert_eq!(difference(&rebooting, &now("rebooting", "eu-west-1a"), &REBOOTED), None);
+    }
+
+    #[test]
+    fn a_database_is_ordered_about_only_when_it_can_take_it() {
+        use Standing::{Ready, There, Wait};
+        for (status, started, stopped) in [
+            ("available", There, Ready),
+            ("backing-up", There, Wait),
+            ("configuring-enhanced-monitoring", There, Wait),
+            ("storage-optimization", There, Wait),
+            ("stopped", Ready, There),
+            ("stopping", Wait, Wait),
+            ("starting", Wait, Wait),
+            ("failed", Wait, Wait),
+        ] {
+            assert_eq!(standing(status, "available"), started, "start, {status}");
+            assert_eq!(standing(status, "stopped"), stopped, "stop, {status}");
+        }
     }
 
     #[test]
@@ -228,7 +308,7 @@ mod tests {
         let mut replica = orders();
         replica.facts.insert("replica_of".to_owned(), "orders-db".to_owned());
         assert_eq!(
-            difference(&replica, &now("available", "eu-west-1a")).as_deref(),
+            difference(&replica, &now("available", "eu-west-1a"), &PROMOTED).as_deref(),
             Some("no longer a replica of orders-db")
         );
     }
