@@ -13,9 +13,6 @@ use crate::action::Undo;
 use crate::aws::Aws;
 use crate::program::{Ended, Program};
 
-/// The longest that one step's undo may take.
-pub const UNDO_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-
 /// How one step is undone: stored in the journal before the step acts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +29,15 @@ impl Undoing {
         match self {
             Undoing::Action(undo) => undo.summary(),
             Undoing::Program(program) => format!("run {}", program.line()),
+        }
+    }
+
+    /// How long it may take before the next one is gone on to.
+    fn limit(&self) -> Duration {
+        match self {
+            Undoing::Action(undo) => undo.limit(),
+            // It ends the program at its own deadline; a little more for that to be done.
+            Undoing::Program(program) => program.timeout.saturating_add(Duration::from_secs(10)),
         }
     }
 
@@ -84,12 +90,12 @@ impl Stack {
         for (step, undoing) in order(prepared) {
             // The journal may be what failed; putting things back matters more than writing it down.
             let _ = self.recorder.record(EventKind::UndoStarted { step: step.clone() });
-            let result = tokio::time::timeout(UNDO_TIMEOUT, undo_one(&step, &undoing, aws)).await;
+            let result = tokio::time::timeout(undoing.limit(), undo_one(&step, &undoing, aws)).await;
             let (done, detail) = match result {
                 Ok(Ok(detail)) => (true, detail),
                 Ok(Err(why)) => (false, why),
                 Err(_) => {
-                    let limit = crate::notation::units::show(UNDO_TIMEOUT);
+                    let limit = crate::notation::units::show(undoing.limit());
                     (false, format!("not done within {limit}: {}", undoing.summary()))
                 }
             };
