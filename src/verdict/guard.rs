@@ -39,7 +39,7 @@ pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) ->
     } else if evidence.is_empty() {
         guards.push(
             "nothing showed that the fault took hold: no resource changed state, nothing was verified, and no \
-             probe had a bad sample"
+             probe saw an outage or repeated errors that began after it"
                 .to_owned(),
         );
     }
@@ -77,7 +77,7 @@ fn failed_steps(record: &Record) -> Vec<String> {
 }
 
 /// What shows that the fault took hold: the resources' own state, verifications, and the first bad
-/// sample of each probe.
+/// sample of the trouble that each probe saw.
 pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<Seen> {
     let Some(fault) = &timeline.fault else { return Vec::new() };
     let mut seen: Vec<Seen> = record

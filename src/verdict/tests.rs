@@ -3,7 +3,7 @@ use crate::clock::Moment;
 use crate::journal::fixture::{event, header, probe, sample, step};
 use crate::report::build::build;
 use crate::run::event::*;
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Sample};
 
 /// A drill of 30 s with the fault at 10 s: the storefront is down from 10.2 to 12.2, the ledger with it.
 /// Steady, confirmed and read back; every objective is met.
@@ -211,6 +211,41 @@ fn a_fault_that_nobody_saw_proves_nothing_and_one_that_nobody_felt_passes() {
     let rto = objective(&report, "rto", "storefront", "s");
     assert_eq!(rto.observed.map(|seen| seen.lo), Some(0.0));
     assert!(rto.because.starts_with("storefront saw no outage"), "{}", rto.because);
+}
+
+/// The drill without a change of state that was seen, and with only these samples of the storefront bad.
+fn unseen(bad: impl Fn(&Sample) -> bool) -> Record {
+    let mut record = with(|kind| (!matches!(kind, EventKind::EffectSeen { .. })).then_some(kind));
+    for sample in &mut record.samples {
+        let bad = sample.probe == 0 && bad(sample);
+        (sample.class, sample.cause) =
+            if bad { (Class::FailFast, Cause::Refused) } else { (Class::Ok, Cause::None) };
+    }
+    record.events.retain(|event| !matches!(event.kind, EventKind::LedgerRead { .. }));
+    record.header.objectives = Objectives { rto: Some(15.0), ..Objectives::default() };
+    record
+}
+
+#[test]
+fn only_an_outage_or_repeated_errors_show_that_the_fault_took_hold() {
+    // The fault is at 10 s, between the storefront's samples 99 and 100.
+    let none: [(&str, &[u32]); 3] = [
+        ("a blip", &[110]),
+        ("blips far apart", &[110, 150, 200, 250]),
+        ("an outage from before", &[98, 99, 100, 101, 102]),
+    ];
+    for (name, bad) in none {
+        let report = build(&unseen(|sample| bad.contains(&sample.seq)));
+        assert_eq!(report.verdict, Outcome::Inconclusive, "{name}: {}", report.because);
+        assert!(report.because.contains("nothing showed that the fault took hold"), "{}", report.because);
+        assert!(report.fault.unwrap().evidence.is_empty(), "{name}");
+    }
+    for (name, bad) in [("an outage", [100, 101, 102, 103]), ("degraded", [110, 130, 150, 170])] {
+        let report = build(&unseen(|sample| bad.contains(&sample.seq)));
+        assert_eq!(report.fault.unwrap().evidence.len(), 1, "{name}");
+        assert_ne!(report.verdict, Outcome::Fail, "{name}");
+        assert!(!report.because.contains("took hold"), "{name}: {}", report.because);
+    }
 }
 
 #[test]
