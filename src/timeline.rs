@@ -86,6 +86,12 @@ impl Timeline {
             end,
         }
     }
+
+    /// When the run first did anything: the first call of any step, or the fault if people
+    /// carried it out before that.
+    pub fn disturbed(&self) -> Option<Moment> {
+        self.touched.into_iter().chain(self.fault.as_ref().map(|fault| fault.sent)).min()
+    }
 }
 
 /// Calls of the steps that may have changed something (not the ones that were certainly refused), in

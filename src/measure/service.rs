@@ -31,6 +31,9 @@ pub struct Service {
     pub outages: Vec<Outage>,
     /// Recovery time from the fault; `None` without a fault or without a sample after it.
     pub rto: Option<Rto>,
+    /// The same from the first call of any step that may have changed something, or from the fault if
+    /// that came first: what must stay up must do so from then on.
+    pub since_touched: Option<Rto>,
     /// The first bad sample of the first trouble that began after the fault: of an outage, or of bad
     /// samples too dense to be chance. One bad sample alone shows nothing.
     pub felt: Option<Sample>,
@@ -138,6 +141,7 @@ impl Service {
                 .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
                 .collect(),
             overall: correct(Moment::ZERO, timeline.watched_until),
+            since_touched: timeline.disturbed().and_then(|touched| rto(track, &outages, touched, resolution)),
             rto: fault.and_then(|fault| rto(track, &outages, fault, resolution)),
             felt: fault.and_then(|fault| felt(track, &outages, fault)),
             blips: track.blips().count() as u64,
@@ -146,7 +150,7 @@ impl Service {
         }
     }
 
-    /// The outages that a fault injected at `fault` may have caused.
+    /// The outages that what was done at `fault` may have caused.
     pub fn outages_after(&self, fault: Moment) -> impl Iterator<Item = &Outage> {
         self.outages.iter().filter(move |outage| outage.after(fault))
     }
