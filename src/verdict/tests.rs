@@ -318,6 +318,122 @@ fn what_must_stay_up_and_does_not_fails() {
 }
 
 #[test]
+fn what_must_stay_up_does_so_from_the_first_touch_on() {
+    let mut record = drill();
+    record.header.probes[0].must_stay_up = true;
+    // The clock of the RTO starts with a later step than the one that brought the storefront down.
+    record.header.plan = vec![step("fail over"), step("fail back")];
+    record.header.measure_from = Some("fail back".to_owned());
+    // Whether that step was reached or not.
+    let unreached = record.clone();
+    let (step, operation, resource) = ("fail back".into(), "rds:RebootDBInstance".into(), "orders-db".into());
+    let at = record.events.iter().position(|event| event.at_ns.secs() > 15.0).unwrap();
+    record.events.insert(at, event(15.0, EventKind::CallSent { step, operation, resource }));
+    for record in [record, unreached] {
+        let report = build(&record);
+        let stay = objective(&report, "must_stay_up", "storefront", "s");
+        assert_eq!(stay.verdict, Verdict::Fail, "{}", stay.because);
+        assert!(stay.because.contains("was down for 1.89–2.11 s"), "{}", stay.because);
+        assert_eq!(report.verdict, Outcome::Fail);
+    }
+}
+
+#[test]
+fn what_must_stay_up_is_no_pass_when_it_was_degraded_before_the_clock_started() {
+    let mut record = drill();
+    record.header.probes[0].must_stay_up = true;
+    record.header.plan = vec![step("fail over"), step("fail back")];
+    record.header.measure_from = Some("fail back".to_owned());
+    for sample in record.samples.iter_mut().filter(|sample| sample.probe == 0) {
+        let bad = (100..150).contains(&sample.seq) && sample.seq % 5 == 0;
+        sample.class = if bad { Class::FailFast } else { Class::Ok };
+    }
+    let (step, operation, resource) = ("fail back".into(), "rds:RebootDBInstance".into(), "orders-db".into());
+    let at = record.events.iter().position(|event| event.at_ns.secs() > 15.0).unwrap();
+    record.events.insert(at, event(15.5, EventKind::CallSent { step, operation, resource }));
+    let report = build(&record);
+    let stay = objective(&report, "must_stay_up", "storefront", "s");
+    assert_eq!(stay.verdict, Verdict::Inconclusive, "{}", stay.because);
+    assert!(stay.because.contains("no outage but 10 bad samples"), "{}", stay.because);
+}
+
+/// What a drill that failed to recover in time came to, for each kind of objective on its own.
+fn each_objective(record: &Record) -> Vec<(String, Report)> {
+    let all = [
+        Objectives { rto: Some(25.0), ..Objectives::default() },
+        Objectives { rpo_seconds: Some(0.0), ..Objectives::default() },
+        Objectives { rpo_writes: Some(0), ..Objectives::default() },
+        Objectives { availability: Some(0.5), ..Objectives::default() },
+        Objectives {
+            latency: vec![LatencyObjective { percentile: 99.0, limit: 0.1 }],
+            ..Objectives::default()
+        },
+    ];
+    all.into_iter()
+        .map(|objectives| {
+            let mut record = record.clone();
+            record.header.objectives = objectives;
+            (format!("{:?}", record.header.objectives), build(&record))
+        })
+        .collect()
+}
+
+#[test]
+fn a_recovery_that_timed_out_is_never_a_pass() {
+    let mut record = drill();
+    for (name, report) in each_objective(&record) {
+        assert_eq!(report.verdict, Outcome::Pass, "{name}: {}", report.because);
+    }
+    let at = record.events.iter().position(|event| event.at_ns.secs() > 29.0).unwrap();
+    let timed_out = EventKind::RecoveryTimedOut { probes: vec!["storefront".into()] };
+    record.events.insert(at, event(29.9, timed_out));
+    for (name, report) in each_objective(&record) {
+        assert_eq!(report.verdict, Outcome::Inconclusive, "{name}: {}", report.because);
+        assert!(report.because.contains("recovery was not confirmed within"), "{name}: {}", report.because);
+        assert!(report.because.contains("storefront"), "{name}: {}", report.because);
+    }
+    record.header.objectives = Objectives { rto: Some(1.0), ..Objectives::default() };
+    assert_eq!(build(&record).verdict, Outcome::Fail, "a miss stays one");
+}
+
+#[test]
+fn trouble_at_the_end_of_the_watch_is_never_a_pass() {
+    // Down again, down only in the last two samples, or good again but too shortly to be confirmed.
+    for (from, to, words) in
+        [(27.0, 31.0, "was still failing"), (29.8, 31.0, "was still failing"), (25.0, 27.0, "too short")]
+    {
+        let mut record = drill();
+        for sample in record.samples.iter_mut() {
+            if sample.probe == 0 && (from..to).contains(&sample.sent.secs()) {
+                (sample.class, sample.cause) = (Class::FailFast, Cause::Refused);
+            }
+        }
+        for (name, report) in each_objective(&record) {
+            assert_eq!(report.verdict, Outcome::Inconclusive, "{from}–{to}, {name}: {}", report.because);
+            assert!(report.because.contains(words), "{from}–{to}, {name}: {}", report.because);
+        }
+    }
+}
+
+#[test]
+fn no_objective_of_an_aborted_run_passes() {
+    let mut record = with(|kind| match kind {
+        EventKind::RunEnded { .. } => {
+            Some(EventKind::RunEnded { ending: Ending::Aborted { by: "Ctrl-C".into() } })
+        }
+        kind => Some(kind),
+    });
+    let report = build(&record);
+    assert_eq!(report.verdict, Outcome::Aborted);
+    for objective in &report.objectives {
+        assert_eq!(objective.verdict, Verdict::Inconclusive, "{}", objective.because);
+        assert!(objective.because.contains("stopped by Ctrl-C"), "{}", objective.because);
+    }
+    record.header.objectives.rto = Some(1.0);
+    assert!(build(&record).objectives.iter().any(|objective| objective.verdict == Verdict::Fail));
+}
+
+#[test]
 fn a_target_that_no_probe_can_decide_is_undecided() {
     let mut record = drill();
     record.header.probes = vec![probe("storefront", 0.1, false)];
