@@ -86,43 +86,68 @@ impl Timeline {
             end,
         }
     }
+
+    /// When the run first did anything: the first call of any step, or the fault if people
+    /// carried it out before that.
+    pub fn disturbed(&self) -> Option<Moment> {
+        self.touched.into_iter().chain(self.fault.as_ref().map(|fault| fault.sent)).min()
+    }
 }
 
-/// Calls that may have changed something, in order: neither those that were certainly refused nor those
-/// that put things back.
+/// Calls of the steps that may have changed something (not the ones that were certainly refused), in
+/// order of time. What an undo calls puts things back: it is neither a fault nor a first touch.
 fn calls(events: &[Event]) -> impl Iterator<Item = Injection> {
-    events.iter().enumerate().filter_map(|(index, event)| {
-        let EventKind::CallSent { step, operation, resource } = &event.kind else { return None };
-        let undoing = |earlier: &Event| {
-            matches!(&earlier.kind, EventKind::UndoStarted { step: undone } if undone == step)
-        };
-        if events.get(..index).unwrap_or_default().iter().any(undoing) {
-            return None;
-        }
-        let back = events.get(index + 1..).unwrap_or_default().iter().find_map(|later| match &later.kind {
-            EventKind::CallReturned { step: s, operation: o, resource: r, outcome, .. }
-                if (s, o, r) == (step, operation, resource) =>
-            {
-                Some((later.at_ns, *outcome))
+    let mut calls: Vec<Injection> = events
+        .iter()
+        .enumerate()
+        .filter_map(|(index, event)| {
+            let EventKind::CallSent { step, .. } = &event.kind else { return None };
+            if events.get(..index).unwrap_or_default().iter().any(|earlier| undoes(&earlier.kind, step)) {
+                return None;
             }
-            _ => None,
-        });
-        if matches!(back, Some((_, CallOutcome::Refused))) {
-            return None;
+            let back = returned(events.get(index + 1..).unwrap_or_default(), &event.kind);
+            if matches!(back, Some((_, CallOutcome::Refused))) {
+                return None;
+            }
+            Some(Injection { step: step.clone(), sent: event.at_ns, returned: back.map(|(at, _)| at) })
+        })
+        .collect();
+    calls.sort_by_key(|call| call.sent);
+    calls.into_iter()
+}
+
+/// Whether a step's calls after this are those of its undo.
+fn undoes(kind: &EventKind, step: &str) -> bool {
+    match kind {
+        EventKind::UndoStarted { step: undone } => undone == step,
+        EventKind::PhaseEntered { phase } => *phase == Phase::Undo,
+        _ => false,
+    }
+}
+
+/// When and how a call came back. Once the same call is sent again, by a retry or the undo, a return
+/// belongs to that one.
+fn returned(later: &[Event], sent: &EventKind) -> Option<(Moment, CallOutcome)> {
+    let EventKind::CallSent { step, operation, resource } = sent else { return None };
+    later.iter().take_while(|event| event.kind != *sent).find_map(|event| match &event.kind {
+        EventKind::CallReturned { step: s, operation: o, resource: r, outcome, .. }
+            if (s, o, r) == (step, operation, resource) =>
+        {
+            Some((event.at_ns, *outcome))
         }
-        Some(Injection { step: step.clone(), sent: event.at_ns, returned: back.map(|(at, _)| at) })
+        _ => None,
     })
 }
 
-/// The fault: the first call of the step that `measure_from` names, or else the first of all. A step
+/// The fault: the first call of the step that `measure_from` names, or else the first call of any
+/// step, in order of time (the file's order says nothing of steps that wait for each other). A step
 /// that people carry out has no call: its start and end stand for one.
 fn injection(record: &Record) -> Option<Injection> {
-    let plan = &record.header.plan;
     let Some(named) = &record.header.measure_from else {
         return calls(&record.events).next();
     };
     calls(&record.events).find(|call| call.step == *named).or_else(|| {
-        let step = plan.iter().find(|step| step.name == *named)?;
+        let step = record.header.plan.iter().find(|step| step.name == *named)?;
         if !WITHOUT_CALLS.contains(&step.kind.as_str()) || record.header.dry_run {
             return None;
         }

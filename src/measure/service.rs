@@ -31,8 +31,11 @@ pub struct Service {
     pub outages: Vec<Outage>,
     /// Recovery time from the fault; `None` without a fault or without a sample after it.
     pub rto: Option<Rto>,
-    /// The first bad sample sent after the fault, when there were enough of them to show that the fault
-    /// took hold: one lost packet shows nothing.
+    /// The same from the first call of any step that may have changed something, or from the fault if
+    /// that came first: what must stay up must do so from then on.
+    pub since_touched: Option<Rto>,
+    /// The first bad sample of the first trouble that began after the fault: of an outage, or of bad
+    /// samples too dense to be chance. One bad sample alone shows nothing.
     pub felt: Option<Sample>,
     /// Bad samples outside any outage.
     pub blips: u64,
@@ -113,11 +116,6 @@ impl Service {
         let fault = timeline.fault.as_ref().map(|fault| fault.sent);
         let outages = outage::outages(track);
         let resolution = resolution(track);
-        let rto = fault.and_then(|fault| rto(track, &outages, fault, resolution));
-        let hit = rto.is_some_and(|rto| rto.how != Recovered::NeverDown);
-        let felt = fault.filter(|_| hit).and_then(|fault| {
-            track.valid.iter().find(|sample| sample.class.bad() && sample.sent >= fault).copied()
-        });
         let over = outages.iter().rev().find(|outage| fault.is_some_and(|fault| outage.after(fault)));
         let over = match over {
             Some(outage) => outage.proof.3.map(|good| good.sent),
@@ -143,15 +141,16 @@ impl Service {
                 .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
                 .collect(),
             overall: correct(Moment::ZERO, timeline.watched_until),
-            rto,
-            felt,
+            since_touched: timeline.disturbed().and_then(|touched| rto(track, &outages, touched, resolution)),
+            rto: fault.and_then(|fault| rto(track, &outages, fault, resolution)),
+            felt: fault.and_then(|fault| felt(track, &outages, fault)),
             blips: track.blips().count() as u64,
             errors: errors(track.valid.iter()),
             outages,
         }
     }
 
-    /// The outages that a fault injected at `fault` may have caused.
+    /// The outages that what was done at `fault` may have caused.
     pub fn outages_after(&self, fault: Moment) -> impl Iterator<Item = &Outage> {
         self.outages.iter().filter(move |outage| outage.after(fault))
     }
@@ -218,13 +217,28 @@ fn rto(track: &Track, outages: &[Outage], fault: Moment, resolution: f64) -> Opt
 /// rule asks for half of the samples, so that 30 % bad answers may open no outage; RTO 0 would be
 /// a lie all the same.
 fn last_degraded(track: &Track, fault: Moment) -> Option<usize> {
-    let bad: Vec<usize> =
-        track.blips().filter(|(_, sample)| sample.done >= fault).map(|(index, _)| index).collect();
-    let dense = bad.windows(DEGRADED_BAD).rev().find(|window| match window {
-        [first, .., last] => last - first < DEGRADED_AMONG,
-        _ => false,
-    });
-    dense.and_then(<[usize]>::last).copied()
+    let bad = blips(track, |sample| sample.done >= fault);
+    bad.windows(DEGRADED_BAD).rev().find(|window| dense(window)).and_then(<[usize]>::last).copied()
+}
+
+/// The first bad sample that shows that the fault took hold. It must have been *sent* after it: what
+/// was sent before may have failed for another reason, and so may any single sample.
+fn felt(track: &Track, outages: &[Outage], fault: Moment) -> Option<Sample> {
+    let outage = outages.iter().map(|outage| outage.proof.1).find(|first| first.sent >= fault);
+    let bad = blips(track, |sample| sample.sent >= fault);
+    let degraded = bad.windows(DEGRADED_BAD).find(|window| dense(window)).and_then(<[usize]>::first);
+    let degraded = degraded.and_then(|at| track.valid.get(*at)).copied();
+    outage.into_iter().chain(degraded).min_by_key(|sample| sample.sent)
+}
+
+/// The positions of the bad samples outside any outage that are `wanted`.
+fn blips(track: &Track, wanted: impl Fn(&Sample) -> bool) -> Vec<usize> {
+    track.blips().filter(|(_, sample)| wanted(sample)).map(|(index, _)| index).collect()
+}
+
+/// Whether the positions of some bad samples are closer together than chance explains.
+fn dense(bad: &[usize]) -> bool {
+    matches!(bad, [first, .., last] if last - first < DEGRADED_AMONG)
 }
 
 /// Bad samples by the name of their cause.

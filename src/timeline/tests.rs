@@ -82,6 +82,40 @@ fn measure_from_names_the_step_that_starts_the_clock() {
 }
 
 #[test]
+fn without_measure_from_the_clock_starts_with_the_first_call_in_time() {
+    // First in the file, but it waits for the other.
+    let mut events = call(1.0, "fail over", Some(CallOutcome::Accepted));
+    events.extend(call(4.0, "drain", Some(CallOutcome::Accepted)));
+    let mut drained = record(events, Vec::new());
+    drained.header.plan = vec![step("drain"), step("fail over")];
+    let fault = Timeline::of(&drained).fault.unwrap();
+    assert_eq!((fault.step.as_str(), fault.sent), ("fail over", Moment::from_secs(1.0)));
+}
+
+#[test]
+fn what_an_undo_calls_is_no_fault() {
+    let undoing =
+        [EventKind::UndoStarted { step: "fail over".into() }, EventKind::PhaseEntered { phase: Phase::Undo }];
+    for begin in undoing {
+        let mut events = call(1.0, "fail over", Some(CallOutcome::Refused));
+        events.push(event(3.0, begin.clone()));
+        events.extend(call(4.0, "fail over", Some(CallOutcome::Accepted)));
+        let mut refused = record(events, Vec::new());
+        for named in [None, Some("fail over".to_owned())] {
+            refused.header.measure_from = named;
+            let timeline = Timeline::of(&refused);
+            assert_eq!((timeline.fault, timeline.touched), (None, None), "{begin:?}");
+        }
+        // A call that never came back may have changed something, whatever became of its undo.
+        let mut events = call(1.0, "fail over", None);
+        events.push(event(3.0, begin));
+        events.extend(call(4.0, "fail over", Some(CallOutcome::Refused)));
+        let fault = Timeline::of(&record(events, Vec::new())).fault.unwrap();
+        assert_eq!((fault.sent, fault.returned), (Moment::from_secs(1.0), None));
+    }
+}
+
+#[test]
 fn two_bad_samples_are_a_blip_and_three_an_outage() {
     assert_eq!(spans(&format!("{}xx{}", good(20), good(60))), []);
     assert_eq!(spans(&format!("{}xxx{}", good(20), good(60))), [(20, 22, Some(23))]);

@@ -1,6 +1,7 @@
 //! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
 
 use super::DRY_RUN;
+use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::ledger::Ledger;
 use crate::measure::outage::Basis;
@@ -8,7 +9,7 @@ use crate::measure::service::Service;
 use crate::measure::{Interval, Measures};
 use crate::report::{Seen, words};
 use crate::run::event::{Ending, EventKind, StepOutcome};
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, Track};
 
 /// The share of samples that must say something.
 const COVERAGE: f64 = 0.95;
@@ -29,27 +30,43 @@ pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) ->
         return vec![format!("nothing was touched: {because}")];
     }
     let mut guards = Vec::new();
+    if let Some(Ending::Aborted { by }) = super::ending(record) {
+        guards.push(format!("the run was stopped by {by} before its end"));
+    }
     if record.cut {
         guards.push("the journal was cut short: the run did not come to its end".to_owned());
     }
     guards.extend(unsteady(record));
     guards.extend(failed_steps(record));
-    guards.extend(record.events.iter().find_map(|event| match &event.kind {
-        EventKind::RecoveryTimedOut { probes } => {
-            Some(format!("recovery was not confirmed in time: {}", probes.join(", ")))
-        }
-        _ => None,
-    }));
+    guards.extend(timed_out(record));
     if timeline.fault.is_none() {
         guards.push("no fault was injected".to_owned());
     } else if evidence.is_empty() {
         guards.push(
             "nothing showed that the fault took hold: no resource changed state, nothing was verified, and no \
-             probe saw an outage"
+             probe saw an outage or repeated errors that began after it"
                 .to_owned(),
         );
     }
+    guards.extend(timeline.tracks.iter().filter_map(|track| in_trouble(track, timeline.watched_until)));
     guards
+}
+
+/// A probe that was in trouble when it stopped looking: what would have come next is not known, so
+/// neither a share of good answers nor a ledger that could be read makes up for it.
+fn in_trouble(track: &Track, until: Moment) -> Option<String> {
+    let name = &track.facts.name;
+    let last = track.valid.iter().rfind(|sample| sample.scheduled < until);
+    if last.is_some_and(|sample| sample.class.bad()) {
+        // Also when it is too few to be an outage by the entry rule: it may be the first of one.
+        return Some(format!("{name} was still failing when the probes stopped"));
+    }
+    let open = track.spans.last().is_some_and(|span| span.first_good.is_none());
+    open.then(|| {
+        format!(
+            "{name} had an outage and was good again too short a time to confirm it when the probes stopped"
+        )
+    })
 }
 
 fn unsteady(record: &Record) -> Option<String> {
@@ -57,6 +74,21 @@ fn unsteady(record: &Record) -> Option<String> {
         EventKind::SteadyStateJudged { held: false, because } => {
             Some(format!("the steady state did not hold before the fault: {because}"))
         }
+        _ => None,
+    })
+}
+
+/// Without a confirmed recovery the run did not see what it was to measure.
+fn timed_out(record: &Record) -> Option<String> {
+    let within = words::duration(record.header.recovery.within);
+    record.events.iter().find_map(|event| match &event.kind {
+        EventKind::RecoveryTimedOut { probes } if probes.is_empty() => {
+            Some(format!("recovery was not confirmed within {within} of the fault"))
+        }
+        EventKind::RecoveryTimedOut { probes } => Some(format!(
+            "recovery was not confirmed within {within} of the fault: not by {}",
+            probes.join(", ")
+        )),
         _ => None,
     })
 }
@@ -83,7 +115,7 @@ fn failed_steps(record: &Record) -> Vec<String> {
 }
 
 /// What shows that the fault took hold: the resources' own state, verifications, and the first bad
-/// sample of each probe.
+/// sample of the trouble that each probe saw.
 pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<Seen> {
     let Some(fault) = &timeline.fault else { return Vec::new() };
     let mut seen: Vec<Seen> = record

@@ -176,11 +176,11 @@ fn latency(facts: &ProbeFacts, service: &Service, name: &str, percentile: f64, l
 
 fn must_stay_up(facts: &ProbeFacts, service: &Service, timeline: &Timeline) -> Objective {
     let name = &facts.name;
-    let nothing = format!("{name} measured nothing after the fault");
+    let nothing = format!("{name} measured nothing after the first call");
     let blank = undecided("must_stay_up", name, 0.0, "s", nothing);
-    let (Some(fault), Some(rto)) = (&timeline.fault, service.rto) else { return blank };
-    // From the first call that could change anything, which may precede the one that RTO counts from.
-    let touched = timeline.touched.unwrap_or(fault.sent).min(fault.sent);
+    let (Some(touched), Some(seen_since)) = (timeline.disturbed(), service.since_touched) else {
+        return blank;
+    };
     let outages: Vec<Interval> = service.outages_after(touched).map(|outage| outage.duration).collect();
     if !outages.is_empty() {
         let down = Interval {
@@ -191,7 +191,7 @@ fn must_stay_up(facts: &ProbeFacts, service: &Service, timeline: &Timeline) -> O
         return Objective { observed: Some(down), verdict: Verdict::Fail, because, ..blank };
     }
     let seen = Interval::new(0.0, service.resolution);
-    let objective = if rto.how == Recovered::Degraded {
+    let objective = if seen_since.how == Recovered::Degraded {
         let count = words::counted(service.blips, "bad sample", "bad samples");
         let because = format!("{name} was to stay up, and saw no outage but {count}");
         Objective { observed: Some(seen), because, ..blank }

@@ -3,7 +3,7 @@ use crate::clock::Moment;
 use crate::journal::fixture::{event, header, probe, sample, step};
 use crate::report::build::build;
 use crate::run::event::*;
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Sample};
 
 /// A drill of 30 s with the fault at 10 s: the storefront is down from 10.2 to 12.2, the ledger with it.
 /// Steady, confirmed and read back; every objective is met.
@@ -213,6 +213,41 @@ fn a_fault_that_nobody_saw_proves_nothing_and_one_that_nobody_felt_passes() {
     assert!(rto.because.starts_with("storefront saw no outage"), "{}", rto.because);
 }
 
+/// The drill without a change of state that was seen, and with only these samples of the storefront bad.
+fn unseen(bad: impl Fn(&Sample) -> bool) -> Record {
+    let mut record = with(|kind| (!matches!(kind, EventKind::EffectSeen { .. })).then_some(kind));
+    for sample in &mut record.samples {
+        let bad = sample.probe == 0 && bad(sample);
+        (sample.class, sample.cause) =
+            if bad { (Class::FailFast, Cause::Refused) } else { (Class::Ok, Cause::None) };
+    }
+    record.events.retain(|event| !matches!(event.kind, EventKind::LedgerRead { .. }));
+    record.header.objectives = Objectives { rto: Some(15.0), ..Objectives::default() };
+    record
+}
+
+#[test]
+fn only_an_outage_or_repeated_errors_show_that_the_fault_took_hold() {
+    // The fault is at 10 s, between the storefront's samples 99 and 100.
+    let none: [(&str, &[u32]); 3] = [
+        ("a blip", &[110]),
+        ("blips far apart", &[110, 150, 200, 250]),
+        ("an outage from before", &[98, 99, 100, 101, 102]),
+    ];
+    for (name, bad) in none {
+        let report = build(&unseen(|sample| bad.contains(&sample.seq)));
+        assert_eq!(report.verdict, Outcome::Inconclusive, "{name}: {}", report.because);
+        assert!(report.because.contains("nothing showed that the fault took hold"), "{}", report.because);
+        assert!(report.fault.unwrap().evidence.is_empty(), "{name}");
+    }
+    for (name, bad) in [("an outage", [100, 101, 102, 103]), ("degraded", [110, 130, 150, 170])] {
+        let report = build(&unseen(|sample| bad.contains(&sample.seq)));
+        assert_eq!(report.fault.unwrap().evidence.len(), 1, "{name}");
+        assert_ne!(report.verdict, Outcome::Fail, "{name}");
+        assert!(!report.because.contains("took hold"), "{name}: {}", report.because);
+    }
+}
+
 #[test]
 fn a_service_that_did_not_come_back_is_censored() {
     let mut record = drill();
@@ -280,6 +315,122 @@ fn what_must_stay_up_and_does_not_fails() {
     assert!(report.objectives.iter().all(|o| o.name != "rto" || o.observer == "orders"));
     record.samples.iter_mut().filter(|sample| sample.probe == 0).for_each(|sample| sample.class = Class::Ok);
     assert_eq!(build(&record).verdict, Outcome::Pass);
+}
+
+#[test]
+fn what_must_stay_up_does_so_from_the_first_touch_on() {
+    let mut record = drill();
+    record.header.probes[0].must_stay_up = true;
+    // The clock of the RTO starts with a later step than the one that brought the storefront down.
+    record.header.plan = vec![step("fail over"), step("fail back")];
+    record.header.measure_from = Some("fail back".to_owned());
+    // Whether that step was reached or not.
+    let unreached = record.clone();
+    let (step, operation, resource) = ("fail back".into(), "rds:RebootDBInstance".into(), "orders-db".into());
+    let at = record.events.iter().position(|event| event.at_ns.secs() > 15.0).unwrap();
+    record.events.insert(at, event(15.0, EventKind::CallSent { step, operation, resource }));
+    for record in [record, unreached] {
+        let report = build(&record);
+        let stay = objective(&report, "must_stay_up", "storefront", "s");
+        assert_eq!(stay.verdict, Verdict::Fail, "{}", stay.because);
+        assert!(stay.because.contains("was down for 1.89–2.11 s"), "{}", stay.because);
+        assert_eq!(report.verdict, Outcome::Fail);
+    }
+}
+
+#[test]
+fn what_must_stay_up_is_no_pass_when_it_was_degraded_before_the_clock_started() {
+    let mut record = drill();
+    record.header.probes[0].must_stay_up = true;
+    record.header.plan = vec![step("fail over"), step("fail back")];
+    record.header.measure_from = Some("fail back".to_owned());
+    for sample in record.samples.iter_mut().filter(|sample| sample.probe == 0) {
+        let bad = (100..150).contains(&sample.seq) && sample.seq % 5 == 0;
+        sample.class = if bad { Class::FailFast } else { Class::Ok };
+    }
+    let (step, operation, resource) = ("fail back".into(), "rds:RebootDBInstance".into(), "orders-db".into());
+    let at = record.events.iter().position(|event| event.at_ns.secs() > 15.0).unwrap();
+    record.events.insert(at, event(15.5, EventKind::CallSent { step, operation, resource }));
+    let report = build(&record);
+    let stay = objective(&report, "must_stay_up", "storefront", "s");
+    assert_eq!(stay.verdict, Verdict::Inconclusive, "{}", stay.because);
+    assert!(stay.because.contains("no outage but 10 bad samples"), "{}", stay.because);
+}
+
+/// What a drill that failed to recover in time came to, for each kind of objective on its own.
+fn each_objective(record: &Record) -> Vec<(String, Report)> {
+    let all = [
+        Objectives { rto: Some(25.0), ..Objectives::default() },
+        Objectives { rpo_seconds: Some(0.0), ..Objectives::default() },
+        Objectives { rpo_writes: Some(0), ..Objectives::default() },
+        Objectives { availability: Some(0.5), ..Objectives::default() },
+        Objectives {
+            latency: vec![LatencyObjective { percentile: 99.0, limit: 0.1 }],
+            ..Objectives::default()
+        },
+    ];
+    all.into_iter()
+        .map(|objectives| {
+            let mut record = record.clone();
+            record.header.objectives = objectives;
+            (format!("{:?}", record.header.objectives), build(&record))
+        })
+        .collect()
+}
+
+#[test]
+fn a_recovery_that_timed_out_is_never_a_pass() {
+    let mut record = drill();
+    for (name, report) in each_objective(&record) {
+        assert_eq!(report.verdict, Outcome::Pass, "{name}: {}", report.because);
+    }
+    let at = record.events.iter().position(|event| event.at_ns.secs() > 29.0).unwrap();
+    let timed_out = EventKind::RecoveryTimedOut { probes: vec!["storefront".into()] };
+    record.events.insert(at, event(29.9, timed_out));
+    for (name, report) in each_objective(&record) {
+        assert_eq!(report.verdict, Outcome::Inconclusive, "{name}: {}", report.because);
+        assert!(report.because.contains("recovery was not confirmed within"), "{name}: {}", report.because);
+        assert!(report.because.contains("storefront"), "{name}: {}", report.because);
+    }
+    record.header.objectives = Objectives { rto: Some(1.0), ..Objectives::default() };
+    assert_eq!(build(&record).verdict, Outcome::Fail, "a miss stays one");
+}
+
+#[test]
+fn trouble_at_the_end_of_the_watch_is_never_a_pass() {
+    // Down again, down only in the last two samples, or good again but too shortly to be confirmed.
+    for (from, to, words) in
+        [(27.0, 31.0, "was still failing"), (29.8, 31.0, "was still failing"), (25.0, 27.0, "too short")]
+    {
+        let mut record = drill();
+        for sample in record.samples.iter_mut() {
+            if sample.probe == 0 && (from..to).contains(&sample.sent.secs()) {
+                (sample.class, sample.cause) = (Class::FailFast, Cause::Refused);
+            }
+        }
+        for (name, report) in each_objective(&record) {
+            assert_eq!(report.verdict, Outcome::Inconclusive, "{from}–{to}, {name}: {}", report.because);
+            assert!(report.because.contains(words), "{from}–{to}, {name}: {}", report.because);
+        }
+    }
+}
+
+#[test]
+fn no_objective_of_an_aborted_run_passes() {
+    let mut record = with(|kind| match kind {
+        EventKind::RunEnded { .. } => {
+            Some(EventKind::RunEnded { ending: Ending::Aborted { by: "Ctrl-C".into() } })
+        }
+        kind => Some(kind),
+    });
+    let report = build(&record);
+    assert_eq!(report.verdict, Outcome::Aborted);
+    for objective in &report.objectives {
+        assert_eq!(objective.verdict, Verdict::Inconclusive, "{}", objective.because);
+        assert!(objective.because.contains("stopped by Ctrl-C"), "{}", objective.because);
+    }
+    record.header.objectives.rto = Some(1.0);
+    assert!(build(&record).objectives.iter().any(|objective| objective.verdict == Verdict::Fail));
 }
 
 #[test]
