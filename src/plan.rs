@@ -252,8 +252,10 @@ async fn plan_action(
     fact.irreversible = action.irreversible();
     fact.permissions = act.permissions().iter().map(|name| (*name).to_owned()).collect();
     fact.preconditions = act.check(aws, &found).await.map_err(failed)?;
-    // Read now so that the plan can say how it would be undone; read again when the step acts.
-    fact.undo = act.prepare(aws, &found).await.map_err(failed)?.undo.map(|undo| undo.summary());
+    if fact.preconditions.iter().all(|condition| condition.holds) {
+        // Read now so that the plan can say how it would be undone; read again when the step acts.
+        fact.undo = act.prepare(aws, &found).await.map_err(failed)?.undo.map(|undo| undo.summary());
+    }
     Ok(PlannedAction { action: action.clone(), found })
 }
 

@@ -221,10 +221,13 @@ fn last_degraded(track: &Track, fault: Moment) -> Option<usize> {
     bad.windows(DEGRADED_BAD).rev().find(|window| dense(window)).and_then(<[usize]>::last).copied()
 }
 
-/// The first bad sample that shows that the fault took hold. It must have been *sent* after it: what
-/// was sent before may have failed for another reason, and so may any single sample.
+/// The first bad sample that shows that the fault took hold. It must have been *sent* after it, and belong
+/// to trouble that nobody had seen before: any single sample may have failed for another reason. (An outage
+/// may begin with a request that was in flight when the call was sent.)
 fn felt(track: &Track, outages: &[Outage], fault: Moment) -> Option<Sample> {
-    let outage = outages.iter().map(|outage| outage.proof.1).find(|first| first.sent >= fault);
+    let new = outages.iter().filter(|outage| outage.proof.1.done >= fault);
+    let outage = new.flat_map(|outage| track.valid.get(outage.span.first_bad..=outage.span.last_bad));
+    let outage = outage.flatten().find(|sample| sample.class.bad() && sample.sent >= fault).copied();
     let bad = blips(track, |sample| sample.sent >= fault);
     let degraded = bad.windows(DEGRADED_BAD).find(|window| dense(window)).and_then(<[usize]>::first);
     let degraded = degraded.and_then(|at| track.valid.get(*at)).copied();

@@ -117,7 +117,7 @@ impl Stage {
         let found = &planned.found;
         let prepared = match act.prepare(&aws, found).await {
             Ok(prepared) => prepared,
-            Err(fault) => return failed(format!("its prior state could not be read: {fault}")),
+            Err(fault) => return failed(fault.to_string()),
         };
         let undoing = match &step.undo {
             Undo::Own => prepared.undo.map(Undoing::Action),

@@ -35,7 +35,8 @@ impl Undoing {
     /// How long it may take before the next one is gone on to.
     fn limit(&self) -> Duration {
         match self {
-            Undoing::Action(undo) => undo.limit(),
+            // Twice: it may first have to wait for what is still under way.
+            Undoing::Action(undo) => undo.limit().saturating_mul(2),
             // It ends the program at its own deadline; a little more for that to be done.
             Undoing::Program(program) => program.timeout.saturating_add(Duration::from_secs(10)),
         }
