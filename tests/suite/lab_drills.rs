@@ -128,7 +128,7 @@ struct Truth {
 
 impl Truth {
     fn of(ran: &Ran) -> Truth {
-        let end = ran.phase("final_read").expect("the run came to its final read");
+        let end = ran.phase("final_read").unwrap_or_else(|| panic!("no final read: {}", said(&ran.output)));
         let origin = ran.header()["header"]["origin_ns"].as_u64().expect("an origin");
         Truth { account: ran.json("lab-truth.json"), origin, end }
     }
