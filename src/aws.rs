@@ -33,6 +33,9 @@ pub use fault::{Fault, FaultKind};
 pub use guard::{Silent, Witness};
 pub(crate) use wait::{Look, Wait};
 
+/// The call that says who the credentials belong to.
+const WHO_AM_I: &str = "sts:GetCallerIdentity";
+
 /// How to reach AWS, and what may be changed there.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -146,13 +149,11 @@ impl Aws {
         if let Some(identity) = self.identity.get() {
             return Ok(identity.clone());
         }
-        const OPERATION: &str = "sts:GetCallerIdentity";
-        let answer =
-            self.sts.get_caller_identity().send().await.map_err(|e| Fault::read(OPERATION, "", e))?;
+        let answer = self.sts.get_caller_identity().send().await.map_err(|e| Fault::read(WHO_AM_I, "", e))?;
         let (Some(account), Some(arn)) = (answer.account, answer.arn) else {
             return Err(Fault::new(
                 FaultKind::Unclear,
-                OPERATION,
+                WHO_AM_I,
                 "",
                 "the answer names no account",
                 "check `endpoint_url` of the environment: it does not answer as AWS does",

@@ -47,7 +47,7 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let means = plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed, clock };
     let plan = plan::make(&loaded, &means)
         .await
-        .map_err(|error| Failure::not_started(loaded.redactor.clean(&error.to_string())))?;
+        .map_err(|error| run::cannot_begin(&loaded, &error.to_string(), error.help()))?;
     let circumstances = Circumstances {
         clock,
         seed,
@@ -64,9 +64,6 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let _ = std::io::stdout().write_all(text.as_bytes());
     match plan.unmet() {
         None => Ok(Exit::Pass),
-        Some(unmet) => {
-            let unmet = loaded.redactor.clean(&unmet);
-            Err(Failure::not_started(format!("it cannot run as things are:\n{unmet}")))
-        }
+        Some(unmet) => Err(run::cannot_begin(&loaded, &unmet, None)),
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::live::Live;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where};
-use crate::aws::Aws;
+use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
 use crate::report::{self, Format, Report, Style};
@@ -190,13 +190,11 @@ impl Drill<'_> {
         let aws = connect(loaded, surroundings, self.args.dry_run, desk).await?;
         let means =
             plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
-        let clean = |text: String| Failure::not_started(loaded.redactor.clean(&text));
-        let plan = plan::make(loaded, &means).await.map_err(|error| clean(error.to_string()))?;
+        let plan = plan::make(loaded, &means)
+            .await
+            .map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
         match plan.unmet() {
-            Some(unmet) => Err(clean(format!(
-                "{} cannot run as things are; nothing was changed\n{unmet}",
-                loaded.source.path
-            ))),
+            Some(unmet) => Err(cannot_begin(loaded, &unmet, None)),
             None => Ok((aws, plan)),
         }
     }
@@ -236,6 +234,7 @@ impl Drill<'_> {
             engine::RunError::Broken { left, .. } if !left.is_empty() => {
                 Failure::not_started(loaded.redactor.clean(&error.to_string())).exiting(Exit::UndoIncomplete)
             }
+            engine::RunError::Probe { .. } => cannot_begin(loaded, &error.to_string(), Some(PROBE_HELP)),
             _ => Failure::not_started(loaded.redactor.clean(&error.to_string())),
         })?;
         Ok((dir, finished))
@@ -278,7 +277,21 @@ fn exit_of(report: &Report) -> Exit {
     }
 }
 
-/// The clients, if the experiment uses AWS; proves who we are.
+/// What to do about a probe that cannot be made ready.
+const PROBE_HELP: &str =
+    "check the probe's address, credentials and rights, and that it can be reached from this machine";
+
+/// A drill that does not begin: why, and what to do next.
+pub fn cannot_begin(loaded: &Loaded, why: &str, help: Option<&str>) -> Failure {
+    let clean = |text: &str| loaded.redactor.clean(text);
+    let failure = Failure::cannot_begin(&loaded.source.path, &clean(why));
+    match help {
+        Some(help) => failure.help(clean(help)),
+        None => failure,
+    }
+}
+
+/// The clients, if the experiment uses AWS; proves who we are, and that drills may be run there.
 pub async fn connect(
     loaded: &Loaded,
     surroundings: &Surroundings,
@@ -295,9 +308,10 @@ pub async fn connect(
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }
-    let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk)
-        .await
-        .map_err(|fault| Failure::not_started(fault.to_string()))?;
+    let failed = |fault: Fault| cannot_begin(loaded, &fault.to_string(), Some(&fault.help));
+    let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk).await.map_err(failed)?;
+    // Now, and not when the fault is due: nobody should watch a steady state for nothing.
+    aws.allowed_identity().await.map_err(failed)?;
     Ok(Some(Arc::new(aws)))
 }
 
