@@ -260,9 +260,12 @@ impl Intercept for Lookout {
         }
         let attempts = cfg.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
         let status = context.response().map(|response| response.status().as_u16());
-        // What a retry may cure; a plain refusal is no news.
-        let curable =
-            error.is_connector_error() || error.is_timeout_error() || status.is_none_or(|s| s >= 429);
+        // What a retry may cure; a plain refusal is no news. Some services throttle with status 400: that
+        // is known by the second attempt, since nothing else with that status is repeated.
+        let curable = attempts > 1
+            || error.is_connector_error()
+            || error.is_timeout_error()
+            || status.is_some_and(|s| s >= 429);
         if let (Some(metadata), true) = (cfg.load::<Metadata>(), curable) {
             let what = status.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}"));
             self.witness.noted(format!(

@@ -10,7 +10,7 @@ use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where, run};
 use crate::clock::Clock;
 use crate::plan;
-use crate::run::recorder::{Desk, clean_header};
+use crate::run::recorder::clean_header;
 use crate::run::script::Circumstances;
 
 /// Arguments of `plan`.
@@ -42,7 +42,7 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let surroundings = Surroundings::prepare(&args.place, seed)?;
     let loaded = surroundings.load(&args.path, colour)?;
     // A plan is always dry: the clients refuse to change anything.
-    let aws = run::connect(&loaded, &surroundings, true, Arc::new(Desk::default())).await?;
+    let aws = run::connect(&loaded, &surroundings, true, Arc::new(run::desk())).await?;
     let clock = Clock::start();
     let means = plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed, clock };
     let plan = plan::make(&loaded, &means)

@@ -152,7 +152,7 @@ impl Drill<'_> {
         }
         let surroundings = Surroundings::prepare(&self.args.place, self.seed)?;
         let loaded = surroundings.load(file, self.colour)?;
-        let desk = Arc::new(Desk::default());
+        let desk = Arc::new(desk());
         let clock = Clock::start();
         // Planning only looks, so that it can be dropped where it stands.
         let (aws, plan) = tokio::select! {
@@ -215,7 +215,8 @@ impl Drill<'_> {
         let header = plan.header(loaded, circumstances);
         let dir = self.store.join(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
-        super::say(&format!("{} in {}: {title}\n", header.experiment.name, header.environment.name));
+        let title = if title.is_empty() { title } else { format!(": {title}") };
+        super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
         let mut live = Live::new(&header, self.colour);
         let run = Run {
             script: plan.script(loaded, self.args.dry_run),
@@ -275,6 +276,11 @@ fn exit_of(report: &Report) -> Exit {
         5 => Exit::UndoIncomplete,
         _ => Exit::Inconclusive,
     }
+}
+
+/// Where the clients announce their calls; until there is a journal, people are told of slow ones.
+pub fn desk() -> Desk {
+    Desk::telling(|text| super::say(&format!("{text}\n")))
 }
 
 /// What to do about a probe that cannot be made ready.

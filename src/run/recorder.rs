@@ -115,9 +115,15 @@ pub fn clean_header(header: &mut Header, redactor: &Redactor) {
 #[derive(Default)]
 pub struct Desk {
     recorder: OnceLock<Arc<Recorder>>,
+    early: Option<Box<dyn Fn(&str) + Send + Sync>>,
 }
 
 impl Desk {
+    /// A desk that tells `early` what is noted before a journal is open: that calls are slow or throttled.
+    pub fn telling(early: impl Fn(&str) + Send + Sync + 'static) -> Desk {
+        Desk { recorder: OnceLock::new(), early: Some(Box::new(early)) }
+    }
+
     /// Opens the desk.
     pub fn open(&self, recorder: Arc<Recorder>) {
         // A second run on one desk would write into the first one's journal: the first stays.
@@ -163,6 +169,9 @@ impl Witness for Desk {
     }
 
     fn noted(&self, text: String) {
-        let _ = self.record(EventKind::Noted { text });
+        match (self.recorder.get(), &self.early) {
+            (None, Some(early)) => early(&text),
+            _ => drop(self.record(EventKind::Noted { text })),
+        }
     }
 }
