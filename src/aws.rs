@@ -35,6 +35,9 @@ pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
 pub(crate) use wait::{Look, Wait};
 
+/// The call that says who the credentials belong to.
+const WHO_AM_I: &str = "sts:GetCallerIdentity";
+
 /// How to reach AWS, and what may be changed there.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -130,14 +133,12 @@ impl Aws {
     /// Prepares the clients. Sends nothing yet, except what the profile or role needs.
     pub async fn connect(settings: Settings, witness: Arc<dyn Witness>) -> Result<Aws, Fault> {
         let config = configuration(&settings).await?;
-        let readers = clients(&config, &RetryConfig::adaptive().with_max_attempts(4), || {
-            guard::Lookout::reading(witness.clone())
-        });
+        let readers = clients(&config, &patience(), || guard::Lookout::reading(witness.clone()));
         // A mutating call is repeated by the guard, and only when it certainly did not happen.
         let writers = clients(&config, &RetryConfig::disabled(), || guard::Lookout::writing(witness.clone()));
         let sts = aws_sdk_sts::Client::from_conf(
             aws_sdk_sts::config::Builder::from(&config)
-                .retry_config(RetryConfig::adaptive().with_max_attempts(4))
+                .retry_config(patience())
                 .interceptor(guard::Lookout::reading(witness.clone()))
                 .build(),
         );
@@ -157,19 +158,36 @@ impl Aws {
         if let Some(identity) = self.identity.get() {
             return Ok(identity.clone());
         }
-        const OPERATION: &str = "sts:GetCallerIdentity";
-        let answer =
-            self.sts.get_caller_identity().send().await.map_err(|e| Fault::read(OPERATION, "", e))?;
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| self.sourced(Fault::read(WHO_AM_I, "", error)))?;
         let (Some(account), Some(arn)) = (answer.account, answer.arn) else {
             return Err(Fault::new(
                 FaultKind::Unclear,
-                OPERATION,
+                WHO_AM_I,
                 "",
                 "the answer names no account",
                 "check `endpoint_url` of the environment: it does not answer as AWS does",
             ));
         };
         Ok(self.identity.get_or_init(|| Identity { account, arn }).clone())
+    }
+
+    /// The fault, naming the profile or role that the credentials were to come from.
+    fn sourced(&self, mut fault: Fault) -> Fault {
+        if fault.kind != FaultKind::NoCredentials {
+            return fault;
+        }
+        if let Some(profile) = &self.settings.profile {
+            fault.message.push_str(&format!(" with profile `{profile}`"));
+            fault.help = format!(
+                "check `profile` of the environment (`aws configure list-profiles` shows those there are), or \
+                 log in with `aws sso login --profile {profile}`"
+            );
+        }
+        if let Some(role) = &self.settings.role {
+            fault.message.push_str(&format!(" for role {role}"));
+        }
+        fault
     }
 
     /// The region.
@@ -222,6 +240,12 @@ impl Aws {
     pub(crate) fn route53(&self) -> &aws_sdk_route53::Client {
         &self.readers.route53
     }
+}
+
+/// How a reading call is repeated. Not adaptively: that holds calls back after a throttling until their time
+/// is up, so that "no answer" would be said of an AWS that answered "too many calls" each time.
+fn patience() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4)
 }
 
 /// The configuration that every client is made from.

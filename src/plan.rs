@@ -141,6 +141,16 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    /// What to do next, where the call that failed knows.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            PlanError::Target { source, .. } | PlanError::Check { source, .. } => Some(&source.help),
+            PlanError::Probe { .. } | PlanError::NoAws { .. } => None,
+        }
+    }
+}
+
 /// Makes the plan: finds the targets, checks what the steps rely on, opens the probes.
 ///
 /// # Errors
@@ -275,7 +285,7 @@ impl Plan {
         let unmet = |step: &PlannedStep| {
             let lines = step.preconditions.iter().filter(|condition| !condition.holds);
             lines
-                .map(|Precondition { what, found, .. }| format!("  step `{}`: {what}: {found}", step.name))
+                .map(|Precondition { what, found, .. }| format!("step `{}`: {what}: {found}", step.name))
                 .collect::<Vec<_>>()
         };
         let lines: Vec<String> = self.facts.iter().flat_map(unmet).collect();

@@ -243,9 +243,10 @@ fn unreadable(
             FaultKind::Unclear,
             "look at the resource before anything is repeated; if `endpoint_url` is a simulator, it may lack this operation",
         ),
-        (_, Intent::Read) => {
-            (FaultKind::Unclear, "try again; if `endpoint_url` is a simulator, it may lack this operation")
-        }
+        (_, Intent::Read) => (
+            FaultKind::Unclear,
+            "try again; a proxy may have answered in AWS's place, and a simulator at `endpoint_url` may lack this operation",
+        ),
     };
     Fault::new(kind, operation, resource, message, help)
 }

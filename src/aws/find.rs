@@ -96,7 +96,8 @@ pub async fn find(aws: &Aws, target: &Target, seed: u64, name: &str) -> Result<F
     let choice = Choice::of(target);
     let resources = choose(candidates, &choice, seed, name).map_err(|(kind, message, help)| {
         let message = format!("{message}: {}{}", target.describe(), sieve.told());
-        Fault::new(kind, operation, name, message, help)
+        // Its name is for the caller to say, who knows it as the file does.
+        Fault::new(kind, operation, "", message, help)
     })?;
     Ok(Found { target: target.clone(), scope, candidates: resources.1, resources: resources.0 })
 }

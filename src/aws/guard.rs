@@ -23,7 +23,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use rand::RngExt;
 
 use super::fault::Intent;
-use super::{Aws, Clients, Fault, FaultKind};
+use super::{Aws, Clients, Fault, FaultKind, Identity, WHO_AM_I};
 use crate::run::event::CallOutcome;
 
 /// Who is told of every mutating call, before it is sent and after it came back.
@@ -137,6 +137,42 @@ impl Aws {
         }
     }
 
+    /// Who the credentials belong to, if drills may change that account.
+    ///
+    /// # Errors
+    /// The identity is not told, or the account is not on the environment's list.
+    pub async fn allowed_identity(&self) -> Result<Identity, Fault> {
+        let identity = self.identity().await?;
+        self.allowed(&identity)
+            .map_err(|(message, help)| Fault::new(FaultKind::Guarded, WHO_AM_I, "", message, help))?;
+        Ok(identity)
+    }
+
+    /// Whether the account may be changed: why not, and what to do next.
+    fn allowed(&self, identity: &Identity) -> Result<(), (String, String)> {
+        let allowed = &self.settings.accounts;
+        let Identity { account, arn } = identity;
+        if allowed.is_empty() && !self.settings.in_lab() {
+            return Err((
+                format!("the environment allows no account, and this is account {account} ({arn})"),
+                format!(
+                    "if drills may change that account, add `accounts: [\"{account}\"]` to the environment"
+                ),
+            ));
+        }
+        if !allowed.is_empty() && !allowed.contains(account) {
+            return Err((
+                format!(
+                    "account {account} ({arn}) is not allowed in this environment (allowed: {})",
+                    allowed.join(", ")
+                ),
+                "check the profile or role of the environment, or add the account to its `accounts`"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether a mutating call may be sent.
     fn permit(&self, operation: &str, resource: &str) -> Result<(), Fault> {
         let refuse = |message: String, help: &str| {
@@ -151,20 +187,10 @@ impl Aws {
                 "sts:GetCallerIdentity must have answered first: check the credentials",
             );
         };
-        let allowed = &self.settings.accounts;
+        if let Err((message, help)) = self.allowed(identity) {
+            return refuse(format!("not sent: {message}"), &help);
+        }
         let account = &identity.account;
-        if allowed.is_empty() && !self.settings.in_lab() {
-            return refuse(
-                format!("not sent: the environment allows no account, and this is account {account}"),
-                "list the accounts that drills may change: `accounts: [\"…\"]` in the environment",
-            );
-        }
-        if !allowed.is_empty() && !allowed.contains(account) {
-            return refuse(
-                format!("not sent: account {account} is not allowed here (allowed: {})", allowed.join(", ")),
-                "check the profile or role of the environment, or allow the account there",
-            );
-        }
         if let Some((region, owner)) = arn_home(resource) {
             if !region.is_empty() && region != self.settings.region {
                 return refuse(
@@ -262,9 +288,12 @@ impl Intercept for Lookout {
         }
         let attempts = cfg.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
         let status = context.response().map(|response| response.status().as_u16());
-        // What a retry may cure; a plain refusal is no news.
-        let curable =
-            error.is_connector_error() || error.is_timeout_error() || status.is_none_or(|s| s >= 429);
+        // What a retry may cure; a plain refusal is no news. Some services throttle with status 400: that
+        // is known by the second attempt, since nothing else with that status is repeated.
+        let curable = attempts > 1
+            || error.is_connector_error()
+            || error.is_timeout_error()
+            || status.is_some_and(|s| s >= 429);
         if let (Some(metadata), true) = (cfg.load::<Metadata>(), curable) {
             let what = status.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}"));
             self.witness.noted(format!(

@@ -75,6 +75,12 @@ impl Failure {
         Failure { what: what.into(), help: None, rendered: false, exit: Exit::Inconclusive }
     }
 
+    /// A drill that does not begin, `why` being a line or more: exit 3.
+    pub fn cannot_begin(drill: &str, why: &str) -> Failure {
+        let why = why.replace('\n', "\n  ");
+        Failure::not_started(format!("{drill} cannot run as things are; nothing was changed\n  {why}"))
+    }
+
     /// With another exit code.
     #[must_use]
     pub fn exiting(mut self, exit: Exit) -> Failure {

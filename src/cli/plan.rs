@@ -10,7 +10,7 @@ use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where, run};
 use crate::clock::Clock;
 use crate::plan;
-use crate::run::recorder::{Desk, clean_header};
+use crate::run::recorder::clean_header;
 use crate::run::script::Circumstances;
 
 /// Arguments of `plan`.
@@ -42,12 +42,12 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let surroundings = Surroundings::prepare(&args.place, seed)?;
     let loaded = surroundings.load(&args.path, colour)?;
     // A plan is always dry: the clients refuse to change anything.
-    let aws = run::connect(&loaded, &surroundings, true, Arc::new(Desk::default())).await?;
+    let aws = run::connect(&loaded, &surroundings, true, Arc::new(run::desk())).await?;
     let clock = Clock::start();
     let means = plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed, clock };
     let plan = plan::make(&loaded, &means)
         .await
-        .map_err(|error| Failure::not_started(loaded.redactor.clean(&error.to_string())))?;
+        .map_err(|error| run::cannot_begin(&loaded, &error.to_string(), error.help()))?;
     let circumstances = Circumstances {
         clock,
         seed,
@@ -64,9 +64,6 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let _ = std::io::stdout().write_all(text.as_bytes());
     match plan.unmet() {
         None => Ok(Exit::Pass),
-        Some(unmet) => {
-            let unmet = loaded.redactor.clean(&unmet);
-            Err(Failure::not_started(format!("it cannot run as things are:\n{unmet}")))
-        }
+        Some(unmet) => Err(run::cannot_begin(&loaded, &unmet, None)),
     }
 }

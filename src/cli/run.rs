@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::live::Live;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where};
-use crate::aws::Aws;
+use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
 use crate::report::{self, Format, Report, Style};
@@ -152,7 +152,7 @@ impl Drill<'_> {
         }
         let surroundings = Surroundings::prepare(&self.args.place, self.seed)?;
         let loaded = surroundings.load(file, self.colour)?;
-        let desk = Arc::new(Desk::default());
+        let desk = Arc::new(desk());
         let clock = Clock::start();
         // Planning only looks, so that it can be dropped where it stands.
         let (aws, plan) = tokio::select! {
@@ -190,13 +190,11 @@ impl Drill<'_> {
         let aws = connect(loaded, surroundings, self.args.dry_run, desk).await?;
         let means =
             plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
-        let clean = |text: String| Failure::not_started(loaded.redactor.clean(&text));
-        let plan = plan::make(loaded, &means).await.map_err(|error| clean(error.to_string()))?;
+        let plan = plan::make(loaded, &means)
+            .await
+            .map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
         match plan.unmet() {
-            Some(unmet) => Err(clean(format!(
-                "{} cannot run as things are; nothing was changed\n{unmet}",
-                loaded.source.path
-            ))),
+            Some(unmet) => Err(cannot_begin(loaded, &unmet, None)),
             None => Ok((aws, plan)),
         }
     }
@@ -217,7 +215,8 @@ impl Drill<'_> {
         let header = plan.header(loaded, circumstances);
         let dir = self.store.join(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
-        super::say(&format!("{} in {}: {title}\n", header.experiment.name, header.environment.name));
+        let title = if title.is_empty() { title } else { format!(": {title}") };
+        super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
         let mut live = Live::new(&header, self.colour);
         let run = Run {
             script: plan.script(loaded, self.args.dry_run),
@@ -236,6 +235,7 @@ impl Drill<'_> {
             engine::RunError::Broken { left, .. } if !left.is_empty() => {
                 Failure::not_started(loaded.redactor.clean(&error.to_string())).exiting(Exit::UndoIncomplete)
             }
+            engine::RunError::Probe { .. } => cannot_begin(loaded, &error.to_string(), Some(PROBE_HELP)),
             _ => Failure::not_started(loaded.redactor.clean(&error.to_string())),
         })?;
         Ok((dir, finished))
@@ -278,7 +278,26 @@ fn exit_of(report: &Report) -> Exit {
     }
 }
 
-/// The clients, if the experiment uses AWS; proves who we are.
+/// Where the clients announce their calls; until there is a journal, people are told of slow ones.
+pub fn desk() -> Desk {
+    Desk::telling(|text| super::say(&format!("{text}\n")))
+}
+
+/// What to do about a probe that cannot be made ready.
+const PROBE_HELP: &str =
+    "check the probe's address, credentials and rights, and that it can be reached from this machine";
+
+/// A drill that does not begin: why, and what to do next.
+pub fn cannot_begin(loaded: &Loaded, why: &str, help: Option<&str>) -> Failure {
+    let clean = |text: &str| loaded.redactor.clean(text);
+    let failure = Failure::cannot_begin(&loaded.source.path, &clean(why));
+    match help {
+        Some(help) => failure.help(clean(help)),
+        None => failure,
+    }
+}
+
+/// The clients, if the experiment uses AWS; proves who we are, and that drills may be run there.
 pub async fn connect(
     loaded: &Loaded,
     surroundings: &Surroundings,
@@ -295,9 +314,10 @@ pub async fn connect(
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }
-    let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk)
-        .await
-        .map_err(|fault| Failure::not_started(fault.to_string()))?;
+    let failed = |fault: Fault| cannot_begin(loaded, &fault.to_string(), Some(&fault.help));
+    let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk).await.map_err(failed)?;
+    // Now, and not when the fault is due: nobody should watch a steady state for nothing.
+    aws.allowed_identity().await.map_err(failed)?;
     Ok(Some(Arc::new(aws)))
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::decode::Problem;
 use super::yaml::Span;
+use crate::redact;
 
 /// No more than this many problems of a file are drawn; the last line counts all of them.
 const MAX_SHOWN: usize = 50;
@@ -43,6 +44,17 @@ pub struct Sheet<'a> {
     text: &'a str,
     lines: Vec<usize>,
     problems: Vec<&'a Problem>,
+}
+
+/// The text with the passwords in it hidden, as many bytes as before. A drawing ends in a build's log.
+fn masked(text: &str) -> String {
+    let mut masked = text.to_owned();
+    for password in redact::passwords(text).into_iter().filter(|password| !password.contains("${")) {
+        // A part of the text: where it stands, not what it says, is hidden, since it may be short.
+        let start = password.as_ptr() as usize - text.as_ptr() as usize;
+        masked.replace_range(start..start + password.len(), &"*".repeat(password.len()));
+    }
+    masked
 }
 
 impl<'a> Sheet<'a> {
@@ -134,7 +146,7 @@ impl<'a> Sheet<'a> {
         let window = self.window(problem);
         let base = window.start;
         // As many bytes as before, so that the places still hold.
-        let source = self.text.get(window).unwrap_or_default().replace(c1_control, "\u{b7}");
+        let source = masked(self.text.get(window).unwrap_or_default()).replace(c1_control, "\u{b7}");
         let mark = |span: Span| {
             let clipped = self.first_line(span);
             clipped.start - base..clipped.end - base

@@ -108,6 +108,9 @@ pub fn clean_header(header: &mut Header, redactor: &Redactor) {
     }
 }
 
+/// Who hears the clients' notes while no journal is open.
+type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Stands between the AWS clients, which exist before a run does, and the run's journal.
 ///
 /// Until a recorder is put in place, no mutating call is let through: there would be no record
@@ -115,9 +118,15 @@ pub fn clean_header(header: &mut Header, redactor: &Redactor) {
 #[derive(Default)]
 pub struct Desk {
     recorder: OnceLock<Arc<Recorder>>,
+    early: Option<Listener>,
 }
 
 impl Desk {
+    /// A desk that tells `early` what is noted before a journal is open: that calls are slow or throttled.
+    pub fn telling(early: impl Fn(&str) + Send + Sync + 'static) -> Desk {
+        Desk { recorder: OnceLock::new(), early: Some(Box::new(early)) }
+    }
+
     /// Opens the desk.
     pub fn open(&self, recorder: Arc<Recorder>) {
         // A second run on one desk would write into the first one's journal: the first stays.
@@ -163,6 +172,9 @@ impl Witness for Desk {
     }
 
     fn noted(&self, text: String) {
-        let _ = self.record(EventKind::Noted { text });
+        match (self.recorder.get(), &self.early) {
+            (None, Some(early)) => early(&text),
+            _ => drop(self.record(EventKind::Noted { text })),
+        }
     }
 }
