@@ -197,7 +197,8 @@ async fn without_credentials_one_is_told_where_to_get_them() {
     let aws = Aws::connect(settings, Arc::new(Silent)).await.expect("it connects");
     let fault = aws.identity().await.expect_err("there are no credentials");
     assert_eq!(fault.kind, FaultKind::NoCredentials, "{fault}");
-    assert!(fault.help.contains("AWS_PROFILE"), "{}", fault.help);
+    assert!(fault.message.contains("firedrill-has-no-such-profile"), "{fault}");
+    assert!(fault.help.contains("aws configure list-profiles"), "{}", fault.help);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 

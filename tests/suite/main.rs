@@ -4,6 +4,7 @@
 
 mod aws_faults;
 mod bad_files;
+mod bad_luck;
 mod contract;
 mod experiments;
 mod lab_drills;
