@@ -82,7 +82,7 @@ fn each_drill_is_complete_with_the_values_of_the_lab() {
 }
 
 #[test]
-fn steps_wait_for_the_one_before() {
+fn the_promotion_does_not_wait_for_the_lost_primary() {
     let experiment = load("promote-replica").experiment;
     let order: Vec<(&str, Vec<String>)> =
         experiment.steps.iter().map(|step| (step.name.as_str(), step.after.clone())).collect();
@@ -90,7 +90,8 @@ fn steps_wait_for_the_one_before() {
         order,
         [
             ("lose the primary", vec![]),
-            ("promote the replica", vec!["lose the primary".to_owned()]),
+            ("decide to fail over", vec![]),
+            ("promote the replica", vec!["decide to fail over".to_owned()]),
             ("move the writer's name", vec!["promote the replica".to_owned()]),
         ]
     );
