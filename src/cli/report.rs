@@ -45,7 +45,12 @@ pub fn run(args: &ReportArgs, colour: bool) -> Result<Exit, Failure> {
         Some(path) => std::fs::write(path, rendered)
             .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))?,
         // A reader that has gone away (`| head`) is no error.
-        None => drop(std::io::stdout().write_all(rendered.as_bytes())),
+        None => match std::io::stdout().write_all(rendered.as_bytes()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                return Err(Failure::usage(format!("the report cannot be written: {error}")));
+            }
+            _ => {}
+        },
     }
     Ok(Exit::Pass)
 }

@@ -119,7 +119,7 @@ fn steps(out: &mut String, report: &Report, origin: Origin) {
 
 fn lists(out: &mut String, report: &Report) {
     if !report.undo.complete {
-        out.push_str(&format!("**Not put back**, run `firedrill recover {}`:\n\n", code(&report.run)));
+        out.push_str("**Not put back**; by hand, with the prior state in `journal.jsonl`:\n\n");
         out.extend(report.undo.left.iter().map(|left| format!("- {}\n", escape(left))));
         out.push('\n');
     }

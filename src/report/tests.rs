@@ -244,7 +244,7 @@ fn text_of_an_incomplete_undo() {
     Put back
       ✓ route53: www.shop.example.com points to eu-west-1 again
       ✗ NOT BACK orders-db: modify was refused: InvalidDBInstanceState: the instance is rebooting
-      Finish it with: firedrill recover 20261121T100000Z-reboot-rds-failover-7f3a
+      Put it back by hand: journal.jsonl holds the prior state (`undo_prepared`)
 
     Notes
       • rds:DescribeDBInstances was throttled 3 times; the longest wait was 1.2 s
@@ -298,7 +298,7 @@ fn markdown_of_a_fail() {
     |---|---|---|---|---|
     | fail over the primary | done | 0.0 s | +3.2 s | orders-db: standby became primary (eu-west-1b) |
 
-    **Not put back**, run `firedrill recover 20261121T100000Z-reboot-rds-failover-7f3a`:
+    **Not put back**; by hand, with the prior state in `journal.jsonl`:
 
     - orders-db: modify was refused: InvalidDBInstanceState: the instance is rebooting
 

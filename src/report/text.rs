@@ -209,7 +209,8 @@ impl Lines {
             }
         }
         if !undo.complete {
-            let advice = format!("Finish it with: firedrill recover {}", clean(&report.run));
+            let advice =
+                "Put it back by hand: journal.jsonl holds the prior state (`undo_prepared`)".to_owned();
             self.lines.push(format!("  {}", self.style.paint(&advice, Tone::Strong)));
         }
     }

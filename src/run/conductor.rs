@@ -392,6 +392,8 @@ impl Conductor {
 
     fn abort(&mut self, now: Moment, by: String, out: &mut Vec<Decision>) {
         if self.phase == Phase::Undo {
+            let text = format!("{by}: already undoing; Ctrl-C again leaves with what is not undone yet");
+            out.push(Decision::Record(EventKind::Noted { text }));
             return;
         }
         out.push(Decision::Record(EventKind::AbortRequested { by: by.clone() }));
