@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use crate::choice;
 use crate::clock::{Clock, Moment};
 use crate::run::event::Reading;
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Phases};
 
 mod connect;
 mod deadline;
@@ -117,6 +117,11 @@ pub struct Answer {
     pub code: u16,
     /// One line for people: the error, secrets redacted. Kept for the first of each kind.
     pub detail: Option<String>,
+    /// Who answered, in the server's own words where it has any (a header, a server id), else its
+    /// address. `None` when nobody did.
+    pub who: Option<Arc<str>>,
+    /// How long its parts took.
+    pub phases: Phases,
 }
 
 /// A probe that is ready to be asked: connected to nothing, holding its settings.

@@ -5,13 +5,14 @@
 //! nothing.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 
 /// The outcome of one sample; exactly one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Class {
@@ -31,6 +32,7 @@ pub enum Class {
     /// Never sent: too many in flight, or the pacer was too late. Neither up nor down.
     Shed = 6,
     /// A fault of the prober's own machine (no file descriptors, no ports). Neither up nor down.
+    #[default]
     Void = 7,
 }
 
@@ -64,11 +66,12 @@ impl Class {
 }
 
 /// Why a sample was bad: few kinds, so that they can be counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Cause {
     /// Nothing was wrong.
+    #[default]
     None = 0,
     /// The name did not resolve: NXDOMAIN, SERVFAIL, no answer from the resolver.
     Dns = 1,
@@ -164,8 +167,42 @@ impl fmt::Display for Cause {
     }
 }
 
+/// Why a sample was taken: only those on the schedule are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Mark {
+    /// On the probe's schedule.
+    #[default]
+    Base = 0,
+    /// Asked in between, during an outage, to date its end more closely: never in availability,
+    /// never in latency.
+    Edge = 1,
+    /// Not a sample of its own but a postscript: the answer to the timed-out sample of this number
+    /// came after all, at `done`. Never evidence of anything else.
+    Late = 2,
+}
+
+impl Mark {
+    /// All marks, in the order of their codes.
+    pub const ALL: [Mark; 3] = [Mark::Base, Mark::Edge, Mark::Late];
+}
+
+/// How long the parts of one asking took, in microseconds; 0 for a part that there was not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Resolving the name.
+    pub dns: u32,
+    /// From the SYN until the connection stood.
+    pub connect: u32,
+    /// The TLS handshake.
+    pub tls: u32,
+    /// From the request's sending to the answer's first byte.
+    pub first_byte: u32,
+}
+
 /// One sample of one probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Which probe: its index in the journal header's list.
     pub probe: u16,
@@ -183,9 +220,32 @@ pub struct Sample {
     pub cause: Cause,
     /// The protocol's own code where it has one (HTTP status, DNS response code), else 0.
     pub code: u16,
+    /// Who answered, as the journal's `identity_met` events number them; 0 when nobody said.
+    pub identity: u16,
+    /// Why it was taken.
+    pub mark: Mark,
+    /// How long its parts took.
+    pub phases: Phases,
 }
 
 impl Sample {
+    /// The same in whole microseconds, as it is kept: sent no later and done no earlier than it was.
+    #[must_use]
+    pub fn rounded(self) -> Sample {
+        let (lag, total) = self.micros();
+        let sent = self.scheduled.plus(Duration::from_micros(u64::from(lag)));
+        Sample { sent, done: sent.plus(Duration::from_micros(u64::from(total))), ..self }
+    }
+
+    /// From scheduled to sent, rounded down, and from there to done, rounded up, in microseconds.
+    /// More than 71 minutes are not told apart: nothing but a suspended machine takes so long.
+    pub(crate) fn micros(&self) -> (u32, u32) {
+        let lag = u32::try_from(self.sent.since(self.scheduled).as_micros()).unwrap_or(u32::MAX);
+        let sent = self.scheduled.plus(Duration::from_micros(u64::from(lag)));
+        let total = self.done.since(sent).as_nanos().div_ceil(1000);
+        (lag, u32::try_from(total).unwrap_or(u32::MAX))
+    }
+
     /// Response time from the *scheduled* instant, in seconds: free of coordinated omission.
     pub fn response_time(&self) -> f64 {
         self.done - self.scheduled

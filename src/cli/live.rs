@@ -257,7 +257,7 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::UndoFinished { done: true, detail, .. } => format!("  undone: {detail}"),
         EventKind::UndoFinished { done: false, detail, .. } => format!("  NOT undone: {detail}"),
         EventKind::Noted { text } => text.clone(),
-        EventKind::RunEnded { .. } => return None,
+        EventKind::IdentityMet { .. } | EventKind::RunEnded { .. } => return None,
     })
 }
 

@@ -71,5 +71,14 @@ pub(crate) fn sample(probe: u16, seq: u32, sent: f64, done: f64, class: Class) -
         _ => Cause::None,
     };
     let sent = Moment::from_secs(sent);
-    Sample { probe, seq, scheduled: sent, sent, done: Moment::from_secs(done), class, cause, code: 0 }
+    Sample {
+        probe,
+        seq,
+        scheduled: sent,
+        sent,
+        done: Moment::from_secs(done),
+        class,
+        cause,
+        ..Sample::default()
+    }
 }

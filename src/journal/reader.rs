@@ -1,6 +1,7 @@
 //! Reads a stored run: accepts a cut tail, refuses anything else that does not add up.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::chain::{self, Body, GENESIS};
@@ -78,14 +79,15 @@ pub fn read(dir: &Path) -> Result<Record, JournalError> {
 /// whole.
 fn read_samples(path: &Path, ended: bool, seal: Option<&Seal>) -> Result<samples::Samples, JournalError> {
     let whole = ended || seal.is_some();
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
+    let failed = |source| JournalError::Io { path: path.to_owned(), source };
+    let file: Box<dyn Read> = match File::open(path) {
+        Ok(file) => Box::new(BufReader::with_capacity(1 << 16, file)),
         // The process died between making the journal and the samples.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !whole => Vec::new(),
-        Err(source) => return Err(JournalError::Io { path: path.to_owned(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !whole => Box::new(io::empty()),
+        Err(source) => return Err(failed(source)),
     };
     let damaged = |(record, why)| JournalError::Samples { path: path.to_owned(), record, why };
-    let found = samples::read(&bytes).map_err(damaged)?;
+    let found = samples::read(file).map_err(failed)?.map_err(damaged)?;
     let next = found.seal.count + 1;
     if found.torn && whole {
         return Err(damaged((

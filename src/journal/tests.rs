@@ -8,15 +8,15 @@ use super::fixture::{event, header, sample};
 use super::*;
 use crate::clock::Moment;
 use crate::run::event::*;
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Mark, Phases, Sample};
 
 fn write(dir: &Path, events: &[Event], samples: &[Sample], seal: bool) -> String {
     let mut writer = Writer::create(dir, &header()).unwrap();
     let mut out = SampleWriter::create(dir).unwrap();
-    for sample in samples {
-        out.append(sample).unwrap();
+    for some in samples.chunks(3) {
+        some.iter().for_each(|sample| out.append(sample).unwrap());
+        out.flush().unwrap();
     }
-    out.flush().unwrap();
     for event in events {
         writer.append(event).unwrap();
     }
@@ -24,6 +24,18 @@ fn write(dir: &Path, events: &[Event], samples: &[Sample], seal: bool) -> String
         writer.seal(&out.seal()).unwrap();
     }
     writer.head().to_owned()
+}
+
+/// Where each block of a samples file ends, and how many samples there are up to there.
+fn block_ends(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let (mut at, mut samples, mut ends) = (16, 0, Vec::new());
+    while at < bytes.len() {
+        let count = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        at += 4 + count * 48 + 32;
+        samples += count;
+        ends.push((at, samples));
+    }
+    ends
 }
 
 fn ended() -> Event {
@@ -79,16 +91,25 @@ fn kinds() -> impl Strategy<Value = EventKind> {
 }
 
 fn samples() -> impl Strategy<Value = Sample> {
-    (any::<(u16, u32, u64, u64, u64, u16)>(), 0..Class::ALL.len(), 0..Cause::ALL.len()).prop_map(
-        |((probe, seq, scheduled, sent, done, code), class, cause)| Sample {
-            probe,
-            seq,
-            scheduled: Moment(scheduled),
-            sent: Moment(sent),
-            done: Moment(done),
-            class: Class::ALL[class],
-            cause: Cause::ALL[cause],
-            code,
+    let times = (0u64..1 << 60, any::<u32>(), any::<u32>());
+    let codes = (0..Class::ALL.len(), 0..Cause::ALL.len(), 0..Mark::ALL.len());
+    (any::<(u16, u32, u16, u16, [u32; 4])>(), times, codes).prop_map(
+        |((probe, seq, code, identity, parts), (scheduled, lag, total), (class, cause, mark))| {
+            let sent = Moment(scheduled + u64::from(lag) * 1000);
+            let [dns, connect, tls, first_byte] = parts;
+            Sample {
+                probe,
+                seq,
+                scheduled: Moment(scheduled),
+                sent,
+                done: Moment(sent.0 + u64::from(total) * 1000),
+                class: Class::ALL[class],
+                cause: Cause::ALL[cause],
+                code,
+                identity,
+                mark: Mark::ALL[mark],
+                phases: Phases { dns, connect, tls, first_byte },
+            }
         },
     )
 }
@@ -153,11 +174,14 @@ fn samples_cut_at_any_byte_give_their_prefix_until_the_run_has_ended() {
     write(dir.path(), &events[..2], &samples, false);
     let path = dir.path().join(SAMPLES_FILE);
     let bytes = fs::read(&path).unwrap();
+    let ends = block_ends(&bytes);
+    assert!(ends.len() >= 2, "one block has no middle to be cut in: {ends:?}");
     for len in 0..bytes.len() {
         fs::write(&path, &bytes[..len]).unwrap();
         let record = read(dir.path()).unwrap();
         assert!(record.cut);
-        assert_eq!(record.samples, samples[..len.saturating_sub(16) / 48], "cut at {len}");
+        let whole = ends.iter().filter(|(end, _)| *end <= len).map(|(_, count)| *count).max();
+        assert_eq!(record.samples, samples[..whole.unwrap_or(0)], "cut at {len}");
     }
     Writer::open(dir.path()).unwrap().append(&ended()).unwrap();
     let error = read(dir.path()).unwrap_err();
@@ -205,7 +229,8 @@ fn a_removed_sample_is_found_against_the_seal() {
     write(dir.path(), &events, &samples, true);
     let path = dir.path().join(SAMPLES_FILE);
     let bytes = fs::read(&path).unwrap();
-    fs::write(&path, &bytes[..bytes.len() - 48]).unwrap();
+    let (end, _) = block_ends(&bytes)[0];
+    fs::write(&path, &bytes[..end]).unwrap();
     let error = read(dir.path()).unwrap_err();
     assert!(error.to_string().contains("4 samples"), "{error}");
 }

@@ -81,7 +81,7 @@ impl Drill {
             done: Moment::from_secs(done),
             class,
             cause,
-            code: 0,
+            ..Sample::default()
         };
         if let Some(over) = self.stalled(due) {
             if due + self.every < over {

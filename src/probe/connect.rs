@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::resolve::Resolver;
 use super::tcp::Address;
 use super::trouble::Trouble;
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Phases};
 
 /// The part of a connection's time that its name may take: a silent DNS server must be told from
 /// a silent service, so it has to be given up first.
@@ -17,20 +17,37 @@ pub(crate) fn name_budget(budget: Duration) -> Duration {
     budget * 9 / 10
 }
 
+/// A connection, with whom, and how long its parts took.
+pub(crate) struct Reached {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) phases: Phases,
+}
+
+/// Whole microseconds since then, at least one: zero says that there was no such part.
+pub(crate) fn micros(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX).max(1)
+}
+
 /// Connects to the first address of the host, within `budget` all in all.
 pub(crate) async fn connect(
     resolver: &Resolver,
     address: &Address,
     budget: Duration,
-) -> Result<TcpStream, Trouble> {
-    let until = Instant::now() + budget;
+) -> Result<Reached, Trouble> {
+    let begun = Instant::now();
+    let until = begun + budget;
     let found = resolver.addresses(&address.host, name_budget(budget)).await.map_err(|dns| dns.trouble())?;
     let ip = first(&found, &address.host)?;
     let peer = SocketAddr::new(ip, address.port);
+    // An address needs no resolving.
+    let dns = if address.host.parse::<IpAddr>().is_ok() { 0 } else { micros(begun) };
+    let dialled = Instant::now();
     match tokio::time::timeout_at(until, TcpStream::connect(peer)).await {
         Ok(Ok(stream)) => {
             stream.set_nodelay(true).map_err(|error| Trouble::io(&error, &format!("connect {peer}")))?;
-            Ok(stream)
+            let phases = Phases { dns, connect: micros(dialled), ..Phases::default() };
+            Ok(Reached { stream, peer, phases })
         }
         Ok(Err(error)) => {
             let trouble = Trouble::io(&error, &format!("connect {peer}"));

@@ -157,8 +157,9 @@ impl Ask for PostgresLedgerAsk {
         let done = clock.now();
         match outcome {
             Ok(Ok(session)) => {
+                let answer = session.signed(Answer::good(sent, done, 0));
                 session.close();
-                Answer::good(sent, done, 0)
+                answer
             }
             Ok(Err(trouble)) => trouble.answer(sent, done),
             Err(over) => {

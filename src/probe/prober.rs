@@ -48,6 +48,13 @@ pub enum Seen {
         /// A line for people.
         text: String,
     },
+    /// Somebody answered for the first time; the samples name them by this number.
+    Identity {
+        /// The number, from 1.
+        identity: u16,
+        /// Who.
+        who: Arc<str>,
+    },
 }
 
 /// Probes that are being asked.

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use super::Answer;
 use crate::clock::Moment;
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Phases};
 
 /// A bad outcome and its reason.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +65,7 @@ impl Trouble {
     /// The answer that this trouble is.
     pub(crate) fn answer(self, sent: Moment, done: Moment) -> Answer {
         let Trouble { class, cause, code, detail } = self;
-        Answer { sent, done, class, cause, code, detail: Some(detail) }
+        Answer { class, cause, code, detail: Some(detail), ..Answer::good(sent, done, 0) }
     }
 
     /// The same for a write that had been sent: what is not certain becomes unknown. A fault of
@@ -79,7 +80,22 @@ impl Trouble {
 impl Answer {
     /// A good answer.
     pub(crate) fn good(sent: Moment, done: Moment, code: u16) -> Answer {
-        Answer { sent, done, class: Class::Ok, cause: Cause::None, code, detail: None }
+        Answer {
+            sent,
+            done,
+            class: Class::Ok,
+            cause: Cause::None,
+            code,
+            detail: None,
+            who: None,
+            phases: Phases::default(),
+        }
+    }
+
+    /// The same, by whom.
+    #[must_use]
+    pub(crate) fn by(self, who: impl Into<Arc<str>>) -> Answer {
+        Answer { who: Some(who.into()), ..self }
     }
 }
 

@@ -82,7 +82,7 @@ impl Service {
             done: Moment::from_secs(sent + took),
             class,
             cause,
-            code: 0,
+            ..Sample::default()
         }
     }
 }

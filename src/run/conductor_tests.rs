@@ -59,7 +59,7 @@ impl Drive {
                 done: at,
                 class,
                 cause: Cause::None,
-                code: 0,
+                ..Sample::default()
             }));
             self.push(Input::Tick);
             self.now += 100;

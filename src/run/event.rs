@@ -312,6 +312,13 @@ pub enum EventKind {
         /// What was done, or why it was not.
         detail: String,
     },
+    /// Somebody answered a probe for the first time; samples refer to them by number.
+    IdentityMet {
+        /// The number, from 1.
+        identity: u16,
+        /// Who: the server's own words, or its address.
+        who: String,
+    },
     /// Worth knowing: throttling, a retry, a probe's first error.
     Noted {
         /// A line for people.

@@ -135,7 +135,16 @@ mod tests {
 
     fn sample(sent_ms: u64, class: Class) -> Sample {
         let sent = Moment(sent_ms * 1_000_000);
-        Sample { probe: 0, seq: 0, scheduled: sent, sent, done: sent, class, cause: Cause::None, code: 0 }
+        Sample {
+            probe: 0,
+            seq: 0,
+            scheduled: sent,
+            sent,
+            done: sent,
+            class,
+            cause: Cause::None,
+            ..Sample::default()
+        }
     }
 
     fn after(samples: &[(u64, Class)]) -> Health {

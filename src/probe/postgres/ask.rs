@@ -48,8 +48,9 @@ impl Ask for PostgresAsk {
         let done = clock.now();
         match outcome {
             Ok(Ok(session)) => {
+                let answer = session.signed(Answer::good(sent, done, 0));
                 session.close();
-                Answer::good(sent, done, 0)
+                answer
             }
             Ok(Err(trouble)) => trouble.answer(sent, done),
             Err(over) => {

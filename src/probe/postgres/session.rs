@@ -2,6 +2,7 @@
 //! failure are ours too.
 
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,12 +15,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Dsn;
 use super::dsn::Verify;
-use crate::probe::connect::connect;
+use crate::probe::Answer;
+use crate::probe::connect::{Reached, connect};
 use crate::probe::resolve::Resolver;
 use crate::probe::tcp::Address;
 use crate::probe::tls::{self, Trust};
 use crate::probe::trouble::{self, Trouble};
-use crate::sample::{Cause, Class};
+use crate::sample::{Cause, Class, Phases};
 
 /// How long a good-bye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -56,7 +58,8 @@ impl Door {
 
     /// Resolves, connects and logs in.
     pub(crate) async fn open(&self) -> Result<Session, Trouble> {
-        let stream = connect(&self.resolver, &self.address, self.connect_timeout).await?;
+        let Reached { stream, peer, phases } =
+            connect(&self.resolver, &self.address, self.connect_timeout).await?;
         let made = MakeTlsConnect::<tokio::net::TcpStream>::make_tls_connect(
             &mut self.tls.clone(),
             &self.address.host,
@@ -76,7 +79,7 @@ impl Door {
                 }
             }
         };
-        Ok(Session { client: Some(client), driver: Some(tokio::spawn(driving)), warned })
+        Ok(Session { client: Some(client), driver: Some(tokio::spawn(driving)), warned, peer, phases })
     }
 }
 
@@ -86,6 +89,8 @@ pub(crate) struct Session {
     client: Option<Client>,
     driver: Option<JoinHandle<()>>,
     warned: Arc<AtomicBool>,
+    peer: SocketAddr,
+    phases: Phases,
 }
 
 impl Session {
@@ -114,6 +119,11 @@ impl Session {
                 Err(Trouble::new(Class::FailFast, Cause::Protocol, text))
             }
         }
+    }
+
+    /// An answer that came over this connection: by whom, and how long the connection took.
+    pub(crate) fn signed(&self, answer: Answer) -> Answer {
+        Answer { phases: self.phases, ..answer }.by(self.peer.to_string())
     }
 
     /// Whether the server sent a warning: with synchronous replication, that a commit may not

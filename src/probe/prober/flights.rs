@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Seen, stall_threshold};
 use crate::clock::{Clock, Moment};
 use crate::probe::{Answer, Lane};
-use crate::sample::{Cause, Class, Sample};
+use crate::sample::{Cause, Class, Mark, Sample};
 
 /// How much longer than its deadline a probe is waited for before it is given up.
 const SLACK: Duration = Duration::from_millis(100);
@@ -37,6 +37,21 @@ struct Board {
     count: HashMap<u16, u32>,
     /// Errors whose text has been reported.
     said: HashSet<(u16, Cause)>,
+    /// Who has answered so far.
+    identities: HashMap<Arc<str>, u16>,
+}
+
+impl Board {
+    /// The number of whoever answered, and their name if this is the first time.
+    fn identity(&mut self, who: Arc<str>) -> (u16, Option<Arc<str>>) {
+        if let Some(identity) = self.identities.get(&who) {
+            return (*identity, None);
+        }
+        // Whoever comes after 65535 others stays nobody.
+        let Ok(identity) = u16::try_from(self.identities.len() + 1) else { return (0, None) };
+        self.identities.insert(who.clone(), identity);
+        (identity, Some(who))
+    }
 }
 
 impl Flights {
@@ -75,7 +90,7 @@ impl Flights {
         let broken = |class, cause, text: &str| {
             let class = if lane.ask.writes() { Class::Info } else { class };
             let detail = Some(text.to_owned());
-            Answer { sent: begun, done: self.clock.now(), class, cause, code: 0, detail }
+            Answer { class, cause, detail, ..Answer::good(begun, self.clock.now(), 0) }
         };
         let answer = match tokio::time::timeout(limit, asking).await {
             Ok(Ok(answer)) => answer,
@@ -88,8 +103,16 @@ impl Flights {
     /// Reports a sample that was never sent.
     pub(super) fn shed(&self, probe: u16, seq: u32, scheduled: Moment, cause: Cause) {
         let done = self.clock.now();
-        let sample =
-            Sample { probe, seq, scheduled, sent: scheduled, done, class: Class::Shed, cause, code: 0 };
+        let sample = Sample {
+            probe,
+            seq,
+            scheduled,
+            sent: scheduled,
+            done,
+            class: Class::Shed,
+            cause,
+            ..Sample::default()
+        };
         self.report(Seen::Sample(sample));
     }
 
@@ -117,28 +140,34 @@ impl Flights {
             let writes = self.lane(probe).is_some_and(|lane| lane.ask.writes());
             let class = if writes { Class::Info } else { Class::Void };
             let done = self.clock.now();
-            let answer = Answer { sent: scheduled, done, class, cause: Cause::Ended, code: 0, detail: None };
+            let answer = Answer { class, cause: Cause::Ended, ..Answer::good(scheduled, done, 0) };
             self.land(probe, seq, scheduled, answer);
         }
     }
 
     /// Reports an answer, unless its sample has been decided already.
     fn land(&self, probe: u16, seq: u32, scheduled: Moment, answer: Answer) {
-        let Answer { sent, done, class, cause, code, detail } = answer;
-        let first = {
+        let Answer { sent, done, class, cause, code, detail, who, phases } = answer;
+        let (first, (identity, met)) = {
             let mut board = self.board();
             if board.flying.remove(&(probe, seq)).is_none() {
                 return;
             }
+            let known = who.map(|who| board.identity(who)).unwrap_or_default();
             if let Some(flying) = board.count.get_mut(&probe) {
                 *flying = flying.saturating_sub(1);
             }
-            detail.filter(|_| board.said.insert((probe, cause)))
+            (detail.filter(|_| board.said.insert((probe, cause))), known)
         };
+        if let Some(who) = met {
+            self.report(Seen::Identity { identity, who });
+        }
         if let Some(text) = first {
             self.report(Seen::FirstError { probe, cause, text });
         }
-        self.report(Seen::Sample(Sample { probe, seq, scheduled, sent, done, class, cause, code }));
+        let mark = Mark::Base;
+        let sample = Sample { probe, seq, scheduled, sent, done, class, cause, code, identity, mark, phases };
+        self.report(Seen::Sample(sample.rounded()));
         self.landed.notify_one();
     }
 

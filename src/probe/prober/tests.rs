@@ -229,7 +229,7 @@ async fn paced_child() {
         match seen {
             Seen::Sample(sample) => println!("{} {:?}", sample.sent.0, sample.class),
             Seen::Stall { from, to, witness } => println!("{witness} {}", to.since(from).as_millis()),
-            Seen::FirstError { .. } => {}
+            Seen::FirstError { .. } | Seen::Identity { .. } => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Tcp;
 use crate::clock::Clock;
-use crate::probe::connect::connect;
+use crate::probe::connect::{Reached, connect};
 use crate::probe::deadline::within;
 use crate::probe::resolve::Resolver;
 use crate::probe::trouble::Trouble;
@@ -67,15 +67,23 @@ impl Ask for TcpAsk {
     async fn ask(&self, _seq: u32, clock: &Clock) -> Answer {
         let sent = clock.now();
         let outcome = match connect(&self.resolver, &self.tcp.address, self.tcp.connect_timeout).await {
-            Ok(stream) => match &self.tcp.expect_banner {
-                Some(expected) => self.banner(stream, expected, clock).await,
-                None => Ok(()),
-            },
+            Ok(Reached { stream, peer, phases }) => {
+                let judged = match &self.tcp.expect_banner {
+                    Some(expected) => self.banner(stream, expected, clock).await,
+                    None => Ok(()),
+                };
+                Ok((judged, peer, phases))
+            }
             Err(trouble) => Err(trouble),
         };
         let done = clock.now();
         match outcome {
-            Ok(()) => Answer::good(sent, done, 0),
+            Ok((Ok(()), peer, phases)) => {
+                Answer { phases, ..Answer::good(sent, done, 0) }.by(peer.to_string())
+            }
+            Ok((Err(trouble), peer, phases)) => {
+                Answer { phases, ..trouble.answer(sent, done) }.by(peer.to_string())
+            }
             Err(trouble) => trouble.answer(sent, done),
         }
     }

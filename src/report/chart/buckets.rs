@@ -82,7 +82,16 @@ mod tests {
     fn sample(seq: u32, class: Class) -> Sample {
         let due = Moment::from_secs(f64::from(seq) * 0.1);
         let done = Moment::from_secs(f64::from(seq) * 0.1 + 0.004);
-        Sample { probe: 0, seq, scheduled: due, sent: due, done, class, cause: Cause::None, code: 0 }
+        Sample {
+            probe: 0,
+            seq,
+            scheduled: due,
+            sent: due,
+            done,
+            class,
+            cause: Cause::None,
+            ..Sample::default()
+        }
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::UndoStarted { step } => format!("{step}: undo started"),
         EventKind::UndoFinished { step, done: true, detail } => format!("{step}: put back: {detail}"),
         EventKind::UndoFinished { step, done: false, detail } => format!("{step}: not put back: {detail}"),
+        EventKind::IdentityMet { identity, who } => format!("Number {identity} answered: {who}"),
         EventKind::Noted { text } => text.clone(),
         EventKind::RunEnded { ending } => match ending {
             Ending::Completed => "The run ended: completed".to_owned(),
