@@ -302,6 +302,7 @@ impl Engine<'_> {
                 let text = format!("{name}: first {cause}: {text}");
                 self.recorder.record(EventKind::Noted { text }).map(|_| ())
             }
+            Seen::Noted { text } => self.recorder.record(EventKind::Noted { text }).map(|_| ()),
             Seen::Identity { identity, who } => {
                 self.recorder.record(EventKind::IdentityMet { identity, who: who.to_string() }).map(|_| ())
             }

@@ -7,18 +7,21 @@ use super::outage::{self, Rule, Span};
 use crate::clock::Moment;
 use crate::journal::Record;
 use crate::run::event::ProbeFacts;
-use crate::sample::{Cause, Class, Sample};
+use crate::sample::{Cause, Class, Mark, Sample};
 
 /// One probe's samples.
 #[derive(Clone, Debug)]
 pub struct Track {
     /// What the probe is.
     pub facts: ProbeFacts,
-    /// Every sample, by the instant it was sent.
+    /// Every sample on the schedule, by the instant it was sent.
     pub samples: Vec<Sample>,
     /// The samples that say something about the service, in the same order: neither shed nor
-    /// void, and not spoilt by a stall of the prober.
+    /// void, and not spoilt by a stall of the prober. Those taken in between during an outage are among
+    /// them: they date its edges, and are counted nowhere.
     pub valid: Vec<Sample>,
+    /// Answers that came after their sample had timed out.
+    pub late: Vec<Sample>,
     /// Where the outages lie among the valid samples.
     pub spans: Vec<Span>,
     /// When the first call that may have changed something was sent.
@@ -54,11 +57,14 @@ impl Track {
         touched: Option<Moment>,
     ) -> Track {
         samples.sort_by_key(|sample| (sample.sent, sample.scheduled, sample.seq));
+        let late = samples.iter().filter(|sample| sample.mark == Mark::Late).copied().collect();
+        samples.retain(|sample| sample.mark != Mark::Late);
         let said: Vec<Sample> = samples.iter().filter(|sample| counted(sample)).copied().collect();
+        samples.retain(|sample| sample.mark == Mark::Base);
         let valid: Vec<Sample> = said.iter().filter(|sample| !spoilt(sample, stalls)).copied().collect();
         let spans = outage::find(&valid, &Rule::new(facts.every, confirm));
         let spoilt = (said.len() - valid.len()) as u64;
-        Track { facts: facts.clone(), samples, valid, spans, touched, spoilt }
+        Track { facts: facts.clone(), samples, valid, late, spans, touched, spoilt }
     }
 
     /// The bad samples that belong to no outage.
