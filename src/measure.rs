@@ -1,5 +1,6 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
+pub mod cutover;
 pub mod latency;
 pub mod ledger;
 pub mod outage;
@@ -47,6 +48,8 @@ pub struct Measures {
     pub services: Vec<service::Service>,
     /// What each ledger found: one entry per ledger probe.
     pub ledgers: Vec<ledger::Ledger>,
+    /// When names and traffic went over to another site, where they did or were watched for it.
+    pub cutover: Option<cutover::Cutover>,
 }
 
 impl Measures {
@@ -59,6 +62,6 @@ impl Measures {
             .filter(|track| track.facts.ledger)
             .map(|track| ledger::Ledger::of(track, record, timeline.fault.as_ref().map(|fault| fault.sent)))
             .collect();
-        Measures { services, ledgers }
+        Measures { services, ledgers, cutover: cutover::Cutover::of(record, timeline) }
     }
 }

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 
 use crate::choice;
 use crate::clock::{Clock, Moment};
-use crate::run::event::Reading;
+use crate::run::event::{DnsFacts, Reading};
 use crate::sample::{Cause, Class, Phases};
 
 mod connect;
@@ -86,6 +86,14 @@ impl Probe {
             Probe::Postgres(postgres) => postgres.summary(),
             Probe::PostgresLedger(ledger) => ledger.summary(),
             Probe::HttpLedger(ledger) => ledger.summary(),
+        }
+    }
+
+    /// How to read its answers, when it asks name servers.
+    pub fn dns_facts(&self) -> Option<DnsFacts> {
+        match self {
+            Probe::Dns(dns) => Some(dns.facts()),
+            _ => None,
         }
     }
 

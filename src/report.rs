@@ -17,6 +17,7 @@ pub mod text;
 pub mod words;
 
 mod chart;
+mod cutover;
 mod facts;
 #[cfg(test)]
 mod fixture;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::measure::Interval;
+use crate::measure::cutover::Cutover;
 pub use table::Style;
 
 /// How a report can be shown.
@@ -137,6 +139,9 @@ pub struct Report {
     pub probes: Vec<ProbeReport>,
     /// What each ledger found.
     pub rpo: Vec<LedgerReport>,
+    /// When names and traffic went over to another site; absent when none did and no name was watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutover: Option<Cutover>,
     /// What each step did.
     pub steps: Vec<StepReport>,
     /// What was put back.

@@ -4,6 +4,7 @@
 //! Pure: no I/O, no clock. It finds *which* samples prove an outage; [`crate::measure`] turns
 //! them into numbers, and knows the targets of neither.
 
+pub mod cutover;
 mod outage;
 mod track;
 

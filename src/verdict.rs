@@ -4,6 +4,7 @@
 //! otherwise; the worst observer decides an objective, and the worst objective the drill. A guard
 //! (see `verdict/guard.rs`) turns a pass into "it cannot be said"; it never excuses a miss.
 
+mod cutover;
 mod guard;
 mod objective;
 
@@ -43,7 +44,7 @@ pub fn judge(record: &Record, timeline: &Timeline, measures: &Measures) -> Judge
     let outcome = outcome(record, &objectives);
     let because = because(record, outcome, &objectives, &guards);
     let mut notes = guards;
-    notes.extend(guard::anomalies(timeline, measures));
+    notes.extend(guard::anomalies(record, timeline, measures));
     Judgement { outcome, because, objectives, evidence, notes }
 }
 

@@ -67,6 +67,7 @@ pub fn build(record: &Record) -> Report {
             .map(|(track, service)| probe(track, service, errors.get(&track.facts.name)))
             .collect(),
         rpo: measures.ledgers.iter().map(ledger).collect(),
+        cutover: measures.cutover.clone(),
         steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
         undo: undo(record),
         prober: prober(record, &timeline),

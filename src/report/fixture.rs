@@ -50,6 +50,7 @@ impl Service {
             deadline: 0.9,
             must_stay_up: false,
             ledger: kind.ends_with("ledger"),
+            dns: None,
         };
         Service { facts, down: Vec::new(), usual_ms: 4.0 }
     }
@@ -205,6 +206,7 @@ fn blank_report(
         objectives: Vec::new(),
         probes,
         rpo: Vec::new(),
+        cutover: None,
         steps: Vec::new(),
         undo: UndoReport { complete: true, ..UndoReport::default() },
         prober: ProberReport {

@@ -4,7 +4,7 @@
 
 use crate::journal::Record;
 use crate::report::facts::{self, Origin};
-use crate::report::{Outcome, Report, Verdict, words};
+use crate::report::{Outcome, Report, Verdict, cutover, words};
 
 /// The report as Markdown.
 pub fn render(report: &Report, record: &Record) -> String {
@@ -13,6 +13,7 @@ pub fn render(report: &Report, record: &Record) -> String {
     head(&mut out, report, origin);
     objectives(&mut out, report);
     outages(&mut out, report, origin);
+    cut_over(&mut out, report, origin);
     ledgers(&mut out, report);
     steps(&mut out, report, origin);
     lists(&mut out, report);
@@ -83,6 +84,20 @@ fn outages(out: &mut String, report: &Report, origin: Origin) {
         })
         .collect();
     table(out, &["Outage of", "Began", "Lasted", "Depth", "Errors"], &rows);
+}
+
+fn cut_over(out: &mut String, report: &Report, origin: Origin) {
+    let Some(found) = &report.cutover else { return };
+    let rows: Vec<Vec<String>> = cutover::rows(found, origin)
+        .iter()
+        .map(|row| row.iter().map(|cell| escape(cell)).collect())
+        .collect();
+    out.push_str(&format!("Cut-over, {}:\n\n", origin.label()));
+    table(out, &cutover::COLUMNS, &rows);
+    for (name, at) in cutover::milestones(found, origin) {
+        out.push_str(&format!("- {name}: {}\n", escape(&at)));
+    }
+    out.push('\n');
 }
 
 fn ledgers(out: &mut String, report: &Report) {

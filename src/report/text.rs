@@ -4,7 +4,7 @@
 use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
 use crate::report::table::{Cell, Style, Table, Tone, wrap};
-use crate::report::{Objective, Outcome, Report, Verdict, words};
+use crate::report::{Objective, Outcome, Report, Verdict, cutover, words};
 
 /// The report for a terminal. `kept` names the files that hold it, such as `report.html`.
 pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -> String {
@@ -13,6 +13,7 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
     out.head(report);
     out.objectives(report);
     out.outages(report, origin);
+    out.cutover(report, origin);
     out.ledgers(report);
     out.steps(report, origin);
     out.undo(report);
@@ -143,6 +144,19 @@ impl Lines {
         self.lines.extend(table.lines(self.style, BODY));
         if all.len() > 12 {
             self.paragraph(&format!("and {} more", all.len() - 12), BODY);
+        }
+    }
+
+    fn cutover(&mut self, report: &Report, origin: Origin) {
+        let Some(found) = &report.cutover else { return };
+        self.section(&format!("Cut-over, {}", origin.label()));
+        let mut table = Table::new(&cutover::COLUMNS);
+        for row in cutover::rows(found, origin) {
+            table.row(row.into_iter().map(Cell::from).collect());
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        for (name, at) in cutover::milestones(found, origin) {
+            self.paragraph(&format!("{name}: {at}"), BODY);
         }
     }
 

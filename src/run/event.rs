@@ -106,6 +106,32 @@ pub struct ProbeFacts {
     pub must_stay_up: bool,
     /// Whether it writes numbered entries that are read back.
     pub ledger: bool,
+    /// How to read its answers, when it asks name servers.
+    #[serde(default)]
+    pub dns: Option<DnsFacts>,
+}
+
+/// How to read the answers of a lane that asks name servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsFacts {
+    /// Whom it asks.
+    pub role: DnsRole,
+    /// Whether the cut-over decides its probe's RTO.
+    pub decides_cutover: bool,
+    /// Whether only what was seen here counts, and not what other caches may hold.
+    pub this_resolver_only: bool,
+}
+
+/// What a name server is to whoever asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DnsRole {
+    /// It holds the zone itself.
+    Authoritative,
+    /// It looks names up for others, and may cache.
+    Resolver,
+    /// This machine's own resolver, as its programs ask it.
+    System,
 }
 
 /// The declared targets. Times in seconds, ratios from 0 to 1.

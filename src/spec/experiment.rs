@@ -275,6 +275,7 @@ impl Watch {
             deadline: variant.probe.deadline().as_secs_f64(),
             must_stay_up: self.must_stay_up,
             ledger: self.probe.is_ledger(),
+            dns: variant.probe.dns_facts(),
         }
     }
 }

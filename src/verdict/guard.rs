@@ -130,6 +130,7 @@ pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures
             _ => None,
         })
         .collect();
+    seen.extend(super::cutover::evidence(measures));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let Some(felt) = service.felt else { continue };
         let before = track.valid.iter().take_while(|sample| sample.sent < felt.sent);
@@ -185,8 +186,8 @@ pub(super) fn of_ledger(ledger: &Ledger) -> Option<String> {
 }
 
 /// What a reader should know of the measures, whatever the verdict.
-pub(super) fn anomalies(timeline: &Timeline, measures: &Measures) -> Vec<String> {
-    let mut notes = Vec::new();
+pub(super) fn anomalies(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<String> {
+    let mut notes = super::cutover::notes(record, timeline, measures);
     for ledger in &measures.ledgers {
         let probe = &ledger.probe;
         if let Some((lost, survived)) = ledger.hole {

@@ -1,6 +1,6 @@
 //! Each declared target against each observer.
 
-use super::guard;
+use super::{cutover, guard};
 use crate::journal::Record;
 use crate::measure::ledger::Ledger;
 use crate::measure::service::{Recovered, Service};
@@ -26,6 +26,7 @@ pub(super) fn all(
     let mut out = Vec::new();
     if let Some(target) = targets.rto {
         each(&mut out, "rto", target, "s", impacted().map(|(facts, service)| rto(facts, service, target)));
+        cutover::account(&mut out, target, record, timeline, measures);
     }
     recovery_point(&mut out, targets, measures);
     if let Some(target) = targets.availability {

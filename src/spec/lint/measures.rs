@@ -118,7 +118,7 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Pr
 }
 
 /// How long a lost SYN can hide the end of an outage: the offset of the last one that is sent before the
-/// connect deadline.
+/// connect deadline. A name server that says nothing over UDP is asked again over TCP.
 fn blind_time(probe: &Probe) -> Duration {
     let deadline = match probe {
         Probe::Http(http) => http.connect_timeout,
@@ -126,7 +126,7 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::Postgres(postgres) => postgres.connect_timeout,
         Probe::PostgresLedger(ledger) => ledger.connect_timeout,
         Probe::HttpLedger(ledger) => ledger.connect_timeout,
-        Probe::Dns(_) => return Duration::ZERO,
+        Probe::Dns(dns) => return dns.patience(),
     };
     let retries = [15, 7, 3, 1].map(Duration::from_secs);
     retries.into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
