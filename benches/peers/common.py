@@ -83,7 +83,7 @@ class Truth:
             raise RuntimeError(f"the truth server did not start: {' '.join(argv)}")
         self.address = json.loads(line)["listening"]
         self.url = f"http://{self.address}/"
-        self.outages, self.over = [], threading.Event()
+        self.outages, self.starved, self.over = [], [], threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
@@ -94,6 +94,8 @@ class Truth:
                 edge = lambda name, end: said[name][end] / 1e9
                 self.outages.append({"down": [edge("down", "lo"), edge("down", "hi")],
                                      "up": [edge("up", "lo"), edge("up", "hi")]})
+            if "starved" in said:
+                self.starved.append([said["starved"]["lo"] / 1e9, said["starved"]["hi"] / 1e9])
             if said.get("done"):
                 self.over.set()
         self.over.set()
@@ -115,15 +117,15 @@ class Truth:
         self.reader.join(2)
 
 
-def experiment(name, urls, every_ms, connection="fresh", observe=600, steady="1s"):
-    """An experiment that changes nothing and watches: one `http` probe for each URL."""
+def experiment(name, urls, every_ms, connection="fresh", observe=600, more=""):
+    """An experiment that changes nothing and watches: one `http` probe for each URL; `more` are its options."""
     probes = "".join(
         f"  p{index}:\n"
-        f"    http: {{ url: \"{url}\", expect: {{ status: 200 }}, connection: {connection} }}\n"
+        f"    http: {{ url: \"{url}\", expect: {{ status: 200 }}, connection: {connection}{more} }}\n"
         f"    every: {every_ms}ms\n"
         for index, url in enumerate(urls))
     return (f"kind: Experiment\nname: {name}\nprobes:\n{probes}"
-            f"steady_state: {{ for: {steady}, availability: 50% }}\n"
+            f"steady_state: {{ for: 1s, availability: 50% }}\n"
             "steps:\n  - name: change nothing\n    run: [sleep, \"0\"]\n"
             f"recovery: {{ confirm: 1s, within: 30m, observe: {observe}s }}\n")
 

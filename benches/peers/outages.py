@@ -80,7 +80,8 @@ def cell(settings, modes, tools, length, count, pause, seed):
         except Exception as error:
             say(f"    {key}, {mode}: its output cannot be read: {error!r}")
             found = {"outages": [], "unreadable": repr(error)}
-        cells.append({"mode": mode, "tool": key, "length": length, "truth": truth.outages, **found})
+        cells.append({"mode": mode, "tool": key, "length": length, "truth": truth.outages,
+                      "starved": truth.starved, **found})
     return cells
 
 
@@ -94,24 +95,29 @@ def matched(cell):
         # A bad answer is decided after the edge, never before it; clocks of peers are off by some milliseconds.
         low, high = max(edges[index], outage["down"][0] - 0.25), min(edges[index + 1], outage["up"][1] + 1.5)
         here = [number for number, one in enumerate(cell["outages"])
-                if one["begin"] <= high and (one["end"] is None or one["end"] >= low) and number not in used
-                and one["begin"] < edges[index + 1]]
+                if one["begin"] <= high and (one["end"] is None or one["end"] >= low)]
+        # One that a tool stretches over several true ones has been seen in each, and has one length.
+        pairs.append((outage, [cell["outages"][number] if number not in used
+                               else {**cell["outages"][number], "length": None} for number in here]))
         used.update(here)
-        pairs.append((outage, [cell["outages"][number] for number in here]))
     # What was seen before the first or after the last is not held against anybody: tools start and stop there.
+    # Nor what was seen while the server says that it had no processor: it did not answer then.
+    starved = lambda one: any(one["begin"] <= end + 0.1 and (one["end"] or one["begin"]) >= begin - 0.1
+                              for begin, end in cell["starved"])
     false = [one for number, one in enumerate(cell["outages"]) if number not in used and true
-             and edges[0] < one["begin"] < edges[-1]]
+             and edges[0] < one["begin"] < edges[-1] and not starved(one)]
     return pairs, false
 
 
 def judged(cells):
     """What one tool made of some cells."""
     total = seen = inside = stated = 0
-    errors, widths, false, unreadable = [], [], 0, 0
+    errors, widths, false, blips, unreadable = [], [], 0, 0, 0
     for cell in cells:
         unreadable += "unreadable" in cell
         pairs, extra = matched(cell)
-        false += len(extra)
+        false += sum(not one.get("blip") for one in extra)
+        blips += sum(bool(one.get("blip")) for one in extra)
         for outage, found in pairs:
             total += 1
             seen += bool(found)
@@ -127,7 +133,7 @@ def judged(cells):
                 low, high = sum(one["lo"] for one in bounded), sum(one["hi"] for one in bounded)
                 widths.append(high - low)
                 inside += low <= most and high >= least
-    return {"n": total, "seen": seen, "with_length": len(errors), "false": false, "unreadable": unreadable,
+    return {"n": total, "seen": seen, "with_length": len(errors), "false": false, "blips": blips, "unreadable": unreadable,
             "bias": sum(errors) / len(errors) if errors else None,
             "p50": percentile([abs(error) for error in errors], 0.5),
             "p95": percentile([abs(error) for error in errors], 0.95),

@@ -58,7 +58,7 @@ def outage_part():
             "successes: a gap of three spacings). *Bias* is the mean of estimate minus truth, *error* its size;\n"
             "firedrill's estimate is the middle of its interval. *Length*: for how many of the outages the tool's\n"
             "output gives one at all. *Inside*: the truth lay within the stated interval. *False*: outages\n"
-            "reported where there was none. Times in ms.\n\n")
+            "reported where there was none (in brackets: single bad answers that were not called an outage). Times in ms.\n\n")
     text += row("tool", "how it was run", "n", "seen", "length", "bias", "error p50", "error p95", "interval", "inside",
                 "width p50 / max", "false")
     text += row("---", "---", *["---:"] * 10)
@@ -73,7 +73,7 @@ def outage_part():
         width = f"{ms(one['width_p50'])} / {ms(one['width_max'])}" if one["intervals"] else "–"
         text += row(f"**{tool}**" if tool == "firedrill" else tool, how, one["n"],
                     f"{100 * one['seen'] / one['n']:.1f} %", f"{100 * one['with_length'] / one['n']:.0f} %",
-                    ms(one["bias"], True), ms(one["p50"]), ms(one["p95"]), interval, inside, width, one["false"])
+                    ms(one["bias"], True), ms(one["p50"]), ms(one["p95"]), interval, inside, width, f"{one['false']} ({one['blips']})" if one["blips"] else one["false"])
     text += "\n### Seen, by the outage's length\n\n"
     text += row("tool", "how it was run", *[f"{length:g} s" for length in lengths])
     text += row("---", "---", *["---:"] * len(lengths))

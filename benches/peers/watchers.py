@@ -49,11 +49,11 @@ def gaps(completions, spacing):
 class Firedrill:
     """A real `firedrill run` whose only step is `sleep 0`."""
 
-    def __init__(self, settings, every_ms):
-        self.settings, self.every_ms = settings, every_ms
+    def __init__(self, settings, every_ms, more=""):
+        self.settings, self.every_ms, self.more = settings, every_ms, more
 
     def start(self, url, key):
-        self.drill = Drill(self.settings, key, experiment("watch", [url], self.every_ms))
+        self.drill = Drill(self.settings, key, experiment("watch", [url], self.every_ms, more=self.more))
 
     def end(self):
         self.process = self.drill.process
@@ -99,18 +99,19 @@ RATE = 50
 
 
 class Hey(Program):
-    """Five workers at 10 a second each: its rate is per worker."""
+    """Its rate is per worker, and its workers tick together: with one, the spacing is even."""
 
-    def __init__(self, *options):
-        self.options = options
+    def __init__(self, workers, *options):
+        self.workers, self.options = workers, options
 
     def argv(self, url, key):
-        return ["hey", "-z", "600s", "-c", "5", "-q", str(RATE // 5), "-o", "csv", *self.options, url]
+        return ["hey", "-z", "600s", "-c", str(self.workers), "-q", str(RATE // self.workers), "-o", "csv",
+                *self.options, url]
 
     def found(self):
         done = [self.began + float(row["offset"]) + float(row["response-time"])
                 for row in self.rows() if row["status-code"] == "200"]
-        return {"outages": gaps(done, 1 / RATE)}
+        return {"outages": gaps(done, self.workers / RATE)}
 
 
 class Oha(Program):
@@ -233,20 +234,22 @@ class Blackbox:
 def everybody(settings):
     """(key, what it is, how it was run, watcher's maker)."""
     return [
-        ("firedrill-20ms", "firedrill", "`run`, `every: 20ms`, fresh connections",
-         lambda: Firedrill(settings, 20)),
-        ("firedrill-100ms", "firedrill", "`run`, `every: 100ms`, fresh connections",
+        ("firedrill-20ms", "firedrill", "`run`, `every: 20ms`, `slower_than: 30ms`, `timeout: 900ms`",
+         lambda: Firedrill(settings, 20, ", slower_than: 30ms, timeout: 900ms")),
+        ("firedrill-100ms", "firedrill", "`run`, `every: 100ms`, `slower_than: 100ms`",
+         lambda: Firedrill(settings, 100, ", slower_than: 100ms")),
+        ("firedrill", "firedrill", "`run`, `every: 100ms`, its defaults (2 s timeout, any latency is good)",
          lambda: Firedrill(settings, 100)),
-        ("hey-best", "hey", "50/s, `-t 1 -disable-keepalive -o csv`",
-         lambda: Hey("-t", "1", "-disable-keepalive")),
-        ("hey", "hey", "50/s, its defaults (20 s timeout)", lambda: Hey()),
-        ("oha-best", "oha", "50/s, `-t 1s --disable-keepalive --latency-correction`",
-         lambda: Oha("-t", "1s", "--disable-keepalive", "--latency-correction")),
+        ("hey-best", "hey", "50/s, `-c 1 -q 50 -t 1 -disable-keepalive -o csv`",
+         lambda: Hey(1, "-t", "1", "-disable-keepalive")),
+        ("hey", "hey", "50/s, `-c 5 -q 10 -o csv`, else its defaults (20 s timeout)", lambda: Hey(5)),
+        ("oha-best", "oha", "50/s, `-t 30ms --disable-keepalive --latency-correction`",
+         lambda: Oha("-t", "30ms", "--disable-keepalive", "--latency-correction")),
         ("oha", "oha", "50/s, its defaults (no timeout)", lambda: Oha()),
         ("blackbox-1s", "blackbox_exporter", "scraped each second, 0.9 s timeout", Blackbox),
-        ("curl-best", "bash and curl", "`--max-time 0.9; sleep 0.1`", lambda: CurlLoop(0.9, 0.1)),
+        ("curl-best", "bash and curl", "`--max-time 0.1; sleep 0.1`", lambda: CurlLoop(0.1, 0.1)),
         ("curl", "bash and curl", "`--max-time 5; sleep 1`", lambda: CurlLoop(5, 1)),
-        ("chaostoolkit-best", "Chaos Toolkit", "`--hypothesis-frequency 0.1`, 1 s timeout",
-         lambda: ChaosToolkit(0.1, 1)),
+        ("chaostoolkit-best", "Chaos Toolkit", "`--hypothesis-frequency 0.1`, 0.1 s timeout",
+         lambda: ChaosToolkit(0.1, 0.1)),
         ("chaostoolkit", "Chaos Toolkit", "`--hypothesis-frequency 1`, no timeout", lambda: ChaosToolkit(1.0)),
     ]
