@@ -28,6 +28,7 @@
 
 pub mod action;
 pub mod aws;
+pub mod calibrate;
 pub mod cli;
 pub mod clock;
 pub mod journal;
