@@ -1,13 +1,13 @@
 //! Each declared target against each observer.
 
-use super::guard;
+use super::{Objective, Verdict, guard};
 use crate::journal::Record;
 use crate::measure::ledger::Ledger;
 use crate::measure::service::{Recovered, Service};
 use crate::measure::{Interval, Measures};
-use crate::report::{Objective, Verdict, words};
 use crate::run::event::{Objectives, ProbeFacts};
 use crate::timeline::Timeline;
+use crate::words;
 
 /// Stands for the observer of a target that no probe can decide.
 const NOBODY: &str = "no probe";

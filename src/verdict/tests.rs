@@ -1,7 +1,9 @@
 use super::*;
 use crate::clock::Moment;
 use crate::journal::fixture::{event, header, probe, sample, step};
+use crate::report::Report;
 use crate::report::build::build;
+use crate::report::exit::{exit_code, rehearsed_ok};
 use crate::run::event::*;
 use crate::sample::{Cause, Class, Sample};
 
