@@ -5,10 +5,11 @@
 //! name says otherwise. Built from a stored run alone, also straight after a live one.
 
 pub mod build;
-pub mod csv;
 pub mod exit;
+pub mod export;
 pub mod html;
 pub mod json;
+pub mod judged;
 pub mod junit;
 pub mod markdown;
 pub mod openmetrics;
@@ -18,6 +19,7 @@ pub mod text;
 
 mod chart;
 mod facts;
+mod facts_judged;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -32,6 +34,9 @@ use crate::journal::Record;
 use crate::measure::Interval;
 pub use crate::verdict::{Objective, Outcome, Seen, Verdict};
 pub use crate::words;
+pub use judged::{
+    BudgetReport, LeastReport, PageReport, RecoveryReport, SliceReport, StateSpan, StatesReport, WorstReport,
+};
 pub use table::Style;
 
 /// How a report can be shown.
@@ -50,12 +55,21 @@ pub enum Format {
     Junit,
     /// Every sample as a row
     Csv,
+    /// Every sample as a JSON object on a line of its own
+    Jsonl,
+    /// Latency per second, probe and phase as an HdrHistogram interval log
+    Hlog,
     /// For a trend over many runs
     #[value(name = "openmetrics")]
     OpenMetrics,
 }
 
 impl Format {
+    /// Whether it shows the samples themselves, and so can be written without holding them.
+    pub fn of_samples(self) -> bool {
+        matches!(self, Format::Csv | Format::Jsonl | Format::Hlog)
+    }
+
     /// The file's name in a run's folder.
     pub fn file_name(self) -> &'static str {
         match self {
@@ -65,6 +79,8 @@ impl Format {
             Format::Html => "report.html",
             Format::Junit => "report.junit.xml",
             Format::Csv => "samples.csv",
+            Format::Jsonl => "samples.jsonl",
+            Format::Hlog => "latency.hlog",
             Format::OpenMetrics => "report.om.txt",
         }
     }
@@ -79,6 +95,9 @@ pub enum RenderError {
     /// As JUnit XML.
     #[error("the report could not be written as JUnit XML")]
     Junit(#[from] quick_junit::SerializeError),
+    /// As an export of the samples.
+    #[error("the samples could not be written: {0}")]
+    Samples(#[from] std::io::Error),
 }
 
 /// The report of a run in a format. `style` matters to [`Format::Text`] alone.
@@ -89,7 +108,11 @@ pub fn render(report: &Report, record: &Record, format: Format, style: Style) ->
         Format::Markdown => Ok(markdown::render(report, record)),
         Format::Html => Ok(html::render(report, record)),
         Format::Junit => junit::render(report),
-        Format::Csv => Ok(csv::render(record)),
+        Format::Csv | Format::Jsonl | Format::Hlog => {
+            let mut out = Vec::new();
+            export::all(format, record, &mut out)?;
+            String::from_utf8(out).map_err(|error| RenderError::Samples(std::io::Error::other(error)))
+        }
         Format::OpenMetrics => Ok(openmetrics::render(report)),
     }
 }
@@ -135,6 +158,9 @@ pub struct Report {
     pub fault: Option<Fault>,
     /// Each declared target against what was observed, by observer.
     pub objectives: Vec<Objective>,
+    /// How the recovery time is counted, and who saw the longest.
+    #[serde(default)]
+    pub rto: Option<WorstReport>,
     /// What each probe saw.
     pub probes: Vec<ProbeReport>,
     /// What each ledger found.
@@ -191,6 +217,24 @@ pub struct ProbeReport {
     pub resolution: f64,
     /// Latency of good samples per phase: `baseline`, `fault`, `recovered`. Milliseconds.
     pub latency_ms: BTreeMap<String, Latency>,
+    /// How long the parts of asking took, per phase: `dns`, `connect`, `tls`, `first_byte`. Milliseconds.
+    #[serde(default)]
+    pub parts_ms: BTreeMap<String, BTreeMap<String, Latency>>,
+    /// The share of the time from the fault to the end of observation that was no outage.
+    #[serde(default)]
+    pub availability_time: Option<Interval>,
+    /// The recovery time by each of its definitions.
+    #[serde(default)]
+    pub recovery: Option<RecoveryReport>,
+    /// How each second was.
+    #[serde(default)]
+    pub states: StatesReport,
+    /// What was spent of the declared error budget, and whether the usual pages would have fired.
+    #[serde(default)]
+    pub error_budget: Option<BudgetReport>,
+    /// Answers that came after their sample had timed out.
+    #[serde(default)]
+    pub late: u64,
     /// Its outages, in order.
     pub outages: Vec<Outage>,
     /// Bad samples outside any outage.
@@ -214,6 +258,13 @@ pub struct Latency {
     pub p99: f64,
     /// Largest.
     pub max: f64,
+    /// Samples that were not answered by the deadline: in no percentile, since it is only known that they
+    /// took longer.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// What the 99th percentile is at least when these are counted: absent when they are too few to matter.
+    #[serde(default)]
+    pub p99_at_least: Option<f64>,
 }
 
 /// One outage as one probe saw it.
@@ -225,6 +276,9 @@ pub struct Outage {
     pub end: Interval,
     /// How long it was.
     pub duration: Interval,
+    /// The least duration by each basis, and which of them `duration.lo` is.
+    #[serde(default)]
+    pub least: LeastReport,
     /// Its bad samples by cause.
     pub errors: BTreeMap<String, u64>,
     /// Share of bad samples within it: 1 is a full outage, less is a partial one.

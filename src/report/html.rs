@@ -5,6 +5,7 @@
 
 mod evidence;
 mod journal;
+mod judged;
 mod objectives;
 mod parts;
 mod service;
@@ -43,6 +44,8 @@ pub fn render(report: &Report, record: &Record) -> String {
                     (objectives::section(report))
                     (service::timeline(report, record, &lanes, origin))
                     (service::outages(report, origin))
+                    (judged::recovery(report))
+                    (judged::budget(report, origin))
                     (service::latency(report))
                     (service::ledgers(report))
                     (steps::section(report, record, origin))

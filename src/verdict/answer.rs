@@ -34,13 +34,13 @@ pub enum Verdict {
 /// One declared target against what one observer measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Objective {
-    /// `rto`, `rpo`, `availability`, `latency_p99`, `must_stay_up`.
+    /// `rto`, `rpo`, `availability`, `error_budget`, `latency_p99`, `must_stay_up`.
     pub name: String,
     /// The probe that decided it.
     pub observer: String,
     /// The declared target, in `unit`.
     pub target: f64,
-    /// `s`, `writes` or `ratio`.
+    /// `s`, `writes`, `ratio` or `budget` (a share of the error budget).
     pub unit: String,
     /// What was measured; absent when nothing could be.
     pub observed: Option<Interval>,

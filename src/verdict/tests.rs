@@ -17,6 +17,7 @@ fn drill() -> Record {
         rpo_writes: Some(0),
         availability: Some(0.8),
         latency: vec![LatencyObjective { percentile: 99.0, limit: 0.1 }],
+        ..Objectives::default()
     };
     let down = |at: f64| (10.2..12.2).contains(&at);
     let class = |at| if down(at) { Class::FailFast } else { Class::Ok };
