@@ -1,15 +1,15 @@
 //! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
 
-use super::DRY_RUN;
+use super::{DRY_RUN, Seen};
 use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::ledger::Ledger;
 use crate::measure::outage::Basis;
 use crate::measure::service::Service;
 use crate::measure::{Interval, Measures};
-use crate::report::{Seen, words};
 use crate::run::event::{Ending, EventKind, StepOutcome};
 use crate::timeline::{Timeline, Track};
+use crate::words;
 
 /// The share of samples that must say something.
 const COVERAGE: f64 = 0.95;
