@@ -54,7 +54,7 @@ impl Tls {
             line.push_str(&format!(", version {}", version.word()));
         }
         if let Some(more) = self.expires_in {
-            line.push_str(&format!(", valid for {} more", units::show(more)));
+            line.push_str(&format!(", valid for {} more", lasting(more)));
         }
         line
     }
@@ -62,6 +62,14 @@ impl Tls {
     /// The longest that one asking can take.
     pub fn deadline(&self) -> Duration {
         self.connect_timeout + self.tls_timeout
+    }
+}
+
+/// A time that certificates are counted in: whole days from two days on.
+fn lasting(time: Duration) -> String {
+    match time.as_secs() / 86_400 {
+        days @ 2.. => format!("{days}d"),
+        _ => units::show(Duration::from_secs(time.as_secs())),
     }
 }
 

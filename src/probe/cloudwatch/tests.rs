@@ -65,7 +65,7 @@ fn what_aws_has_against_us_says_nothing_of_the_service() {
 }
 
 #[test]
-fn statistics_are_written_in_clouwatchs_own_words() {
+fn statistics_are_written_in_cloudwatchs_own_words() {
     for text in ["Average", "Sum", "Minimum", "Maximum", "SampleCount", "p99", "p99.9", "p0"] {
         assert_eq!(Statistic::parse(text).unwrap().word(), text);
     }

@@ -13,9 +13,8 @@ use rustls::version::{TLS12, TLS13};
 use x509_parser::parse_x509_certificate;
 
 use super::handshake::{handshake, server_name, trust};
-use super::{Tls, Version};
+use super::{Tls, Version, lasting};
 use crate::clock::Clock;
-use crate::notation::units;
 use crate::probe::connect::{Reached, connect};
 use crate::probe::resolve::Resolver;
 use crate::probe::tls;
@@ -96,11 +95,10 @@ impl Certificate {
         }
         let Certificate { serial, until } = self;
         let when = match Duration::try_from(left) {
-            Ok(left) => format!("expires in {}", units::show(Duration::from_secs(left.as_secs()))),
+            Ok(left) => format!("expires in {}", lasting(left)),
             Err(_) => "has expired".to_owned(),
         };
-        let text =
-            format!("the certificate ({serial}) {when}, at {until}; expected {} more", units::show(least));
+        let text = format!("the certificate ({serial}) {when}, at {until}; expected {} more", lasting(least));
         Err(Trouble::new(Class::Wrong, Cause::Content, text))
     }
 }

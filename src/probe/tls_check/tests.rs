@@ -60,7 +60,10 @@ fn tls(address: SocketAddr) -> Tls {
 async fn each_outcome_has_its_class() {
     let server = server(&[&TLS12, &TLS13]).await;
     let old = server_of_12().await;
-    let plain = serve(|stream| async move { drop(stream) }).await;
+    let plain = serve(|mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+    })
+    .await;
     let good = || tls(server.address);
     let (days, century) = (Duration::from_secs(14 * 86_400), Duration::from_secs(120 * 365 * 86_400));
     for (what, probe, class, cause) in [
