@@ -160,7 +160,8 @@ impl PlanError {
 pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError> {
     let experiment = &loaded.experiment;
     let run = run_id(&experiment.name.value, &means.clock);
-    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone() };
+    let metrics = means.aws.map(Aws::metrics);
+    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone(), metrics };
     let mut steps = Vec::new();
     let mut facts = Vec::new();
     for step in &experiment.steps {

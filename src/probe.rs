@@ -12,16 +12,21 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::aws::metrics::Metrics;
 use crate::choice;
 use crate::clock::{Clock, Moment};
 use crate::run::event::{DnsFacts, Reading};
 use crate::sample::{Cause, Class, Phases};
 
+pub mod bounds;
+pub mod cloudwatch;
+pub mod command;
 mod connect;
 mod deadline;
 pub mod dns;
 #[cfg(test)]
 mod fixture;
+pub mod grpc;
 pub mod http;
 pub mod http_ledger;
 mod ledger;
@@ -29,9 +34,12 @@ pub mod pace;
 pub mod postgres;
 pub mod postgres_ledger;
 pub mod prober;
+pub mod prometheus;
 mod resolve;
 pub mod tcp;
 mod tls;
+pub mod tls_check;
+mod trace;
 mod trouble;
 mod variant;
 
@@ -44,6 +52,11 @@ choice! {
         "http" => Http(http::Http),
         "tcp" => Tcp(tcp::Tcp),
         "dns" => Dns(dns::Dns),
+        "grpc" => Grpc(grpc::Grpc),
+        "tls" => Tls(tls_check::Tls),
+        "command" => Command(command::Command),
+        "prometheus" => Prometheus(prometheus::Prometheus),
+        "cloudwatch" => CloudWatch(cloudwatch::CloudWatch),
         "postgres" => Postgres(postgres::Postgres),
         "postgres.ledger" => PostgresLedger(postgres_ledger::PostgresLedger),
         "http.ledger" => HttpLedger(http_ledger::HttpLedger),
@@ -57,6 +70,8 @@ pub struct Opening {
     pub run_id: String,
     /// Whom to ask for names.
     pub resolver: Arc<Resolver>,
+    /// Who reads CloudWatch's metrics, when there is an environment.
+    pub metrics: Option<Metrics>,
 }
 
 impl Probe {
@@ -69,6 +84,15 @@ impl Probe {
             Probe::Http(http) => Arc::new(http::ask::HttpAsk::open(http, opening)?),
             Probe::Tcp(tcp) => Arc::new(tcp::ask::TcpAsk::open(tcp, opening)),
             Probe::Dns(dns) => Arc::new(dns::ask::DnsAsk::open(dns, opening)?),
+            Probe::Grpc(grpc) => Arc::new(grpc::ask::GrpcAsk::open(grpc, opening)?),
+            Probe::Tls(tls) => Arc::new(tls_check::ask::TlsAsk::open(tls, opening)?),
+            Probe::Command(command) => Arc::new(command::ask::CommandAsk::open(command)?),
+            Probe::Prometheus(prometheus) => {
+                Arc::new(prometheus::ask::PrometheusAsk::open(prometheus, opening)?)
+            }
+            Probe::CloudWatch(cloudwatch) => {
+                Arc::new(cloudwatch::ask::CloudWatchAsk::open(cloudwatch, opening)?)
+            }
             Probe::Postgres(postgres) => Arc::new(postgres::ask::PostgresAsk::open(postgres, opening)?),
             Probe::PostgresLedger(ledger) => {
                 Arc::new(postgres_ledger::PostgresLedgerAsk::open(ledger, opening)?)
@@ -83,6 +107,11 @@ impl Probe {
             Probe::Http(http) => http.summary(),
             Probe::Tcp(tcp) => tcp.summary(),
             Probe::Dns(dns) => dns.summary(),
+            Probe::Grpc(grpc) => grpc.summary(),
+            Probe::Tls(tls) => tls.summary(),
+            Probe::Command(command) => command.summary(),
+            Probe::Prometheus(prometheus) => prometheus.summary(),
+            Probe::CloudWatch(cloudwatch) => cloudwatch.summary(),
             Probe::Postgres(postgres) => postgres.summary(),
             Probe::PostgresLedger(ledger) => ledger.summary(),
             Probe::HttpLedger(ledger) => ledger.summary(),
@@ -102,12 +131,43 @@ impl Probe {
         matches!(self, Probe::PostgresLedger(_) | Probe::HttpLedger(_))
     }
 
+    /// Whether it asks AWS, and so needs an environment.
+    pub fn asks_aws(&self) -> bool {
+        matches!(self, Probe::CloudWatch(_))
+    }
+
+    /// The spacing of a kind's samples when a file does not say it.
+    pub fn usual_spacing(kind: &str) -> Duration {
+        match kind {
+            "command" => Duration::from_secs(1),
+            "prometheus" => Duration::from_secs(5),
+            "cloudwatch" => Duration::from_secs(30),
+            _ => Duration::from_millis(100),
+        }
+    }
+
+    /// The shortest spacing of a kind's samples: what asking costs, here or there, sets it.
+    pub fn shortest_spacing(kind: &str) -> Duration {
+        match kind {
+            // A process each time.
+            "command" | "prometheus" => Duration::from_millis(250),
+            // Paid by the call, and limited for the whole account.
+            "cloudwatch" => Duration::from_secs(5),
+            _ => Duration::from_millis(10),
+        }
+    }
+
     /// The longest that one asking can take.
     pub fn deadline(&self) -> Duration {
         match self {
             Probe::Http(http) => http.timeout,
             Probe::Tcp(tcp) => tcp.deadline(),
             Probe::Dns(dns) => dns.timeout,
+            Probe::Grpc(grpc) => grpc.timeout,
+            Probe::Tls(tls) => tls.deadline(),
+            Probe::Command(command) => command.timeout,
+            Probe::Prometheus(prometheus) => prometheus.timeout,
+            Probe::CloudWatch(cloudwatch) => cloudwatch.timeout,
             Probe::Postgres(postgres) => postgres.timeout,
             Probe::PostgresLedger(ledger) => ledger.timeout,
             Probe::HttpLedger(ledger) => ledger.timeout,

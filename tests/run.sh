@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all.
 #
-# Needs: a Rust toolchain, python3, and (only where PostgreSQL's server is missing) Debian's apt as root.
-# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, when there is none.
+# Needs: a Rust toolchain, python3, openssl, and (only where a server is missing) Debian's apt as root.
+# Installs: moto, the AWS stand-in, and grpcio into .test/ (git ignores it); Debian's PostgreSQL and Prometheus,
+# when there are none.
 # Everything the tests talk to listens on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +27,30 @@ if [ ! -x .test/moto/bin/moto_server ] || [ "$(cat .test/moto/installed 2>/dev/n
   python3 -m venv .test/moto
   .test/moto/bin/pip install --quiet --disable-pip-version-check -r tests/moto-requirements.txt
   printf '%s' "$wanted" > .test/moto/installed
+fi
+
+if ! command -v prometheus >/dev/null 2>&1; then
+  say "installing Prometheus"
+  sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
+  # The tests start one of their own: the system's is not wanted. Nothing that was there before is changed.
+  policy=/usr/sbin/policy-rc.d; ours=""
+  if [ ! -e "$policy" ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod +x "$policy"
+  fi
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+  [ -z "$ours" ] || $sudo rm -f "$policy"
+fi
+
+wanted="$(cat tests/grpc-requirements.txt)"
+if [ ! -x .test/grpc/bin/python ] || [ "$(cat .test/grpc/installed 2>/dev/null)" != "$wanted" ]; then
+  say "installing grpcio into .test/"
+  rm -rf .test/grpc
+  python3 -m venv .test/grpc
+  .test/grpc/bin/pip install --quiet --disable-pip-version-check -r tests/grpc-requirements.txt
+  printf '%s' "$wanted" > .test/grpc/installed
 fi
 
 # Without this the tests that need a server would pass over what is missing.

@@ -53,6 +53,40 @@ fn every_kind_is_read_with_its_defaults_and_summed_up() {
             1800,
             false,
         ),
+        (
+            "grpc",
+            vec![
+                ("address", scalar("shop.test:50051")),
+                ("service", scalar("shop.Checkout")),
+                ("connection", scalar("kept")),
+            ],
+            "gRPC health of shop.Checkout at shop.test:50051 (kept connection)",
+            2000,
+            false,
+        ),
+        (
+            "tls",
+            vec![
+                ("address", scalar("10.0.0.1:443")),
+                ("insecure", scalar("true")),
+                ("expires_in", scalar("14d")),
+            ],
+            "TLS handshake with 10.0.0.1:443, valid for 14d more",
+            1900,
+            false,
+        ),
+        ("command", vec![("run", list(&["sh", "-c", "true"]))], "run sh -c true", 5000, false),
+        (
+            "prometheus",
+            vec![
+                ("url", scalar("http://ops:hunter2@prom.test:9090")),
+                ("query", scalar("up")),
+                ("expect", map(&[("above", scalar("50%"))])),
+            ],
+            "`up` at http://ops:***@prom.test:9090/ is above 0.5",
+            5000,
+            false,
+        ),
         ("postgres", vec![dsn()], "postgres://app:***@db.test:5432/orders is the writer", 2000, false),
         (
             "postgres.ledger",
