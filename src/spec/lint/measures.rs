@@ -126,6 +126,10 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::Postgres(postgres) => postgres.connect_timeout,
         Probe::PostgresLedger(ledger) => ledger.connect_timeout,
         Probe::HttpLedger(ledger) => ledger.connect_timeout,
+        Probe::Mysql(mysql) => mysql.connect_timeout,
+        Probe::MysqlLedger(ledger) => ledger.connect_timeout,
+        Probe::Redis(redis) => redis.connect_timeout,
+        Probe::RedisLedger(ledger) => ledger.connect_timeout,
         Probe::Dns(_) => return Duration::ZERO,
     };
     let retries = [15, 7, 3, 1].map(Duration::from_secs);
