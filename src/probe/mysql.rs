@@ -51,3 +51,8 @@ impl Mysql {
         line
     }
 }
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;

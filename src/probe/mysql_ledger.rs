@@ -236,3 +236,6 @@ impl Ask for MysqlLedgerAsk {
         Some(read_until_stable(clock, &self.attempts, || self.read()).await)
     }
 }
+
+#[cfg(test)]
+mod tests;

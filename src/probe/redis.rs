@@ -64,3 +64,8 @@ impl Redis {
         line
     }
 }
+
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;

@@ -278,3 +278,6 @@ impl Ask for RedisLedgerAsk {
         Some(read_until_stable(clock, &self.attempts, || self.read()).await)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,7 @@ mod tests {
             ("x://u:hunter2@db:port", "host:port"),
             ("x://u:hunter2%zz@db", "hexadecimal"),
         ] {
-            let error = StoreUrl::parse(text, 1).unwrap_err();
+            let error = StoreUrl::parse(text, 1).err().unwrap();
             assert!(error.contains(why) && !error.contains("hunter2"), "{text}: {error}");
         }
     }
