@@ -36,8 +36,10 @@ mod store_url;
 pub mod tcp;
 mod tls;
 mod trouble;
+mod variant;
 
 pub use resolve::Resolver;
+pub use variant::Variant;
 
 choice! {
     /// What a probe asks of the service.
@@ -179,6 +181,8 @@ pub struct Lane {
     pub name: String,
     /// Spacing of the samples.
     pub every: Duration,
+    /// Spacing of the samples in between while an outage is on, to date its end more closely.
+    pub edge_every: Option<Duration>,
     /// Whom to ask.
     pub ask: Arc<dyn Ask>,
 }
