@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all.
 #
-# Needs: a Rust toolchain, python3, and (only where PostgreSQL's server is missing) Debian's apt as root.
-# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, when there is none.
+# Needs: a Rust toolchain, python3, and (only where a server is missing) Debian's apt as root.
+# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, Redis and MariaDB, when there is none.
 # Everything the tests talk to listens on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +17,17 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
   $sudo apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+fi
+
+missing=()
+command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server)
+command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || missing+=(mariadb-server)
+if [ "${#missing[@]}" -gt 0 ]; then
+  say "installing ${missing[*]}"
+  sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
+  $sudo apt-get update -qq
+  # Run level 1: no service of the system's is started, the tests start servers of their own.
+  $sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 wanted="$(cat tests/moto-requirements.txt)"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub use dsn::Dsn;
 
-use super::http::Connection;
+use super::http::{Connection, Connections};
 use crate::{record, words};
 
 pub(crate) mod ask;
@@ -29,8 +29,9 @@ record! {
         /// How long all of it may take.
         pub timeout: Duration = Duration::from_secs(2),
         /// Which client the probe stands for: `fresh` resolves and connects every time, `kept` goes on with its
-        /// connections as long as they live, `reconnect` drops them after any bad answer.
-        pub connection: Connection = Connection::Fresh,
+        /// connections as long as they live, `reconnect` drops them after any bad answer. A list, such as
+        /// `[fresh, kept]`, stands for several clients side by side, each measured on its own.
+        pub connection: Connections = Connections(vec![Connection::Fresh]),
     }
 }
 
@@ -58,8 +59,9 @@ impl Redis {
         if let Some(key) = &self.key {
             line.push_str(&format!(", looks up `{key}`"));
         }
-        if self.connection != Connection::Fresh {
-            line.push_str(&format!(" ({} connection)", self.connection.word()));
+        if self.connection.0 != [Connection::Fresh] {
+            let words: Vec<&str> = self.connection.0.iter().map(|one| one.word()).collect();
+            line.push_str(&format!(" ({} connection)", words.join(" and ")));
         }
         line
     }

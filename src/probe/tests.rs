@@ -186,6 +186,13 @@ async fn each_client_and_each_address_is_a_lane_of_its_own() {
         assert_eq!(names, expected);
         assert!(variants.iter().all(|variant| variant.open(&opening).is_ok()));
     }
+    for (kind, dsn) in [("mysql", "mysql://db.test/orders"), ("redis", "redis://cache.test")] {
+        let clients = [("dsn", scalar(dsn)), ("connection", list(&["fresh", "reconnect"]))];
+        let variants = read(kind, &clients).unwrap().variants(&opening).await.unwrap();
+        let words: Vec<_> = variants.iter().map(|v| v.client.unwrap().word()).collect();
+        assert_eq!(words, ["fresh", "reconnect"], "{kind}");
+        assert!(variants[1].probe.summary().contains("reconnect connection"));
+    }
     assert!(read("http", &[url(), ("connection", list(&["kept", "kept"]))]).is_err());
     assert!(read("http", &[url(), ("connection", list(&[]))]).is_err());
 }

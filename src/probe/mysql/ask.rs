@@ -25,7 +25,7 @@ impl MysqlAsk {
     pub(crate) fn open(mysql: &Mysql, opening: &Opening) -> Result<MysqlAsk, String> {
         let connect_timeout = mysql.connect_timeout.min(mysql.timeout);
         let door = Door::new(&mysql.dsn, opening.resolver.clone(), connect_timeout)?;
-        Ok(MysqlAsk { mysql: mysql.clone(), door, kept: Kept::new(mysql.connection) })
+        Ok(MysqlAsk { mysql: mysql.clone(), door, kept: Kept::new(mysql.connection.first()) })
     }
 
     /// The session that answered, if it still works, and what its answer was worth.

@@ -15,7 +15,7 @@ fn probe(address: std::net::SocketAddr, settings: &str) -> Mysql {
         query: None,
         connect_timeout: Duration::from_millis(400),
         timeout: Duration::from_millis(700),
-        connection: Connection::Fresh,
+        connection: Connections(vec![Connection::Fresh]),
     }
 }
 
@@ -138,7 +138,10 @@ async fn each_kind_of_connection_stands_for_its_client() {
             itself(sql, &[("server_uuid", "3e11"), ("read_only", read_only)])
         })
         .await;
-        let mysql = Mysql { connection, ..probe(server.address, "?ssl-mode=disabled") };
+        let mysql = Mysql {
+            connection: Connections(vec![connection]),
+            ..probe(server.address, "?ssl-mode=disabled")
+        };
         let ready = Probe::Mysql(mysql).open(&opening(Resolver::System)).unwrap();
         let clock = Clock::start();
         assert!(ready.ask(0, &clock).await.class.good());

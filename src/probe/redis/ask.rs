@@ -25,7 +25,7 @@ impl RedisAsk {
     pub(crate) fn open(redis: &Redis, opening: &Opening) -> Result<RedisAsk, String> {
         let connect_timeout = redis.connect_timeout.min(redis.timeout);
         let door = Door::new(&redis.dsn, opening.resolver.clone(), connect_timeout)?;
-        Ok(RedisAsk { redis: redis.clone(), door, kept: Kept::new(redis.connection) })
+        Ok(RedisAsk { redis: redis.clone(), door, kept: Kept::new(redis.connection.first()) })
     }
 
     /// The session that answered, if it still works, and what its answer was worth.

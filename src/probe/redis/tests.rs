@@ -16,7 +16,7 @@ fn probe(dsn: &str) -> Redis {
         key: None,
         connect_timeout: Duration::from_millis(400),
         timeout: Duration::from_millis(600),
-        connection: Connection::Fresh,
+        connection: Connections(vec![Connection::Fresh]),
     }
 }
 
@@ -148,7 +148,10 @@ async fn each_kind_of_connection_stands_for_its_client() {
             healthy(if now.load(Ordering::SeqCst) { "slave" } else { "master" }, "0fa3", words)
         })
         .await;
-        let redis = Redis { connection, ..probe(&format!("redis://{}", server.address)) };
+        let redis = Redis {
+            connection: Connections(vec![connection]),
+            ..probe(&format!("redis://{}", server.address))
+        };
         let ready = Probe::Redis(redis).open(&opening(Resolver::System)).unwrap();
         let clock = Clock::start();
         let first = ready.ask(0, &clock).await;
