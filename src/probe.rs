@@ -29,13 +29,19 @@ mod fixture;
 pub mod grpc;
 pub mod http;
 pub mod http_ledger;
+mod kept;
 mod ledger;
+pub mod mysql;
+pub mod mysql_ledger;
 pub mod pace;
 pub mod postgres;
 pub mod postgres_ledger;
 pub mod prober;
 pub mod prometheus;
+pub mod redis;
+pub mod redis_ledger;
 mod resolve;
+mod store_url;
 pub mod tcp;
 mod tls;
 pub mod tls_check;
@@ -60,6 +66,10 @@ choice! {
         "postgres" => Postgres(postgres::Postgres),
         "postgres.ledger" => PostgresLedger(postgres_ledger::PostgresLedger),
         "http.ledger" => HttpLedger(http_ledger::HttpLedger),
+        "mysql" => Mysql(mysql::Mysql),
+        "mysql.ledger" => MysqlLedger(mysql_ledger::MysqlLedger),
+        "redis" => Redis(redis::Redis),
+        "redis.ledger" => RedisLedger(redis_ledger::RedisLedger),
     }
 }
 
@@ -98,6 +108,10 @@ impl Probe {
                 Arc::new(postgres_ledger::PostgresLedgerAsk::open(ledger, opening)?)
             }
             Probe::HttpLedger(ledger) => Arc::new(http_ledger::HttpLedgerAsk::open(ledger, opening)?),
+            Probe::Mysql(mysql) => Arc::new(mysql::ask::MysqlAsk::open(mysql, opening)?),
+            Probe::MysqlLedger(ledger) => Arc::new(mysql_ledger::MysqlLedgerAsk::open(ledger, opening)?),
+            Probe::Redis(redis) => Arc::new(redis::ask::RedisAsk::open(redis, opening)?),
+            Probe::RedisLedger(ledger) => Arc::new(redis_ledger::RedisLedgerAsk::open(ledger, opening)?),
         })
     }
 
@@ -115,6 +129,10 @@ impl Probe {
             Probe::Postgres(postgres) => postgres.summary(),
             Probe::PostgresLedger(ledger) => ledger.summary(),
             Probe::HttpLedger(ledger) => ledger.summary(),
+            Probe::Mysql(mysql) => mysql.summary(),
+            Probe::MysqlLedger(ledger) => ledger.summary(),
+            Probe::Redis(redis) => redis.summary(),
+            Probe::RedisLedger(ledger) => ledger.summary(),
         }
     }
 
@@ -128,7 +146,7 @@ impl Probe {
 
     /// Whether it writes numbered entries that are read back in the end.
     pub fn is_ledger(&self) -> bool {
-        matches!(self, Probe::PostgresLedger(_) | Probe::HttpLedger(_))
+        self.name().ends_with(".ledger")
     }
 
     /// Whether it asks AWS, and so needs an environment.
@@ -171,6 +189,10 @@ impl Probe {
             Probe::Postgres(postgres) => postgres.timeout,
             Probe::PostgresLedger(ledger) => ledger.timeout,
             Probe::HttpLedger(ledger) => ledger.timeout,
+            Probe::Mysql(mysql) => mysql.timeout,
+            Probe::MysqlLedger(ledger) => ledger.timeout,
+            Probe::Redis(redis) => redis.timeout,
+            Probe::RedisLedger(ledger) => ledger.timeout,
         }
     }
 }

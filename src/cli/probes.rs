@@ -56,6 +56,12 @@ pub fn example(name: &str) -> String {
         ),
         "postgres" => ("writer", "dsn: \"${orders_dsn}\", role: writer"),
         "postgres.ledger" => ("orders", "dsn: \"${orders_dsn}\""),
+        "mysql" => ("writer", "dsn: \"mysql://app@orders.example.com/orders\", role: writer"),
+        "mysql.ledger" => ("orders", "dsn: \"mysql://app@orders.example.com/orders\""),
+        "redis" => ("cache", "dsn: \"redis+sentinel://sentinel.example.com:26379/orders\", role: master"),
+        "redis.ledger" => {
+            ("carts", "dsn: \"redis://carts.example.com\", wait: { replicas: 1, timeout: 900ms }")
+        }
         "http.ledger" => ("entries", "url: http://checkout.example.com/entries"),
         _ => ("storefront", "url: http://shop.example.com/health, expect: { status: 200 }"),
     };

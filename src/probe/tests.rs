@@ -96,6 +96,37 @@ fn every_kind_is_read_with_its_defaults_and_summed_up() {
             true,
         ),
         ("http.ledger", vec![url()], "numbered entries to http://shop.test:8080/health", 2000, true),
+        (
+            "mysql",
+            vec![("dsn", scalar("mysql://app:hunter2@db.test/orders")), ("connection", scalar("kept"))],
+            "mysql://app:***@db.test:3306/orders is the writer (kept connection)",
+            2000,
+            false,
+        ),
+        (
+            "mysql.ledger",
+            vec![("dsn", scalar("mysql://app:hunter2@db.test/orders"))],
+            "numbered rows at mysql://app:***@db.test:3306/orders",
+            2000,
+            true,
+        ),
+        (
+            "redis",
+            vec![("dsn", scalar("redis://:hunter2@cache.test")), ("role", scalar("replica"))],
+            "redis://:***@cache.test:6379 is a replica",
+            2000,
+            false,
+        ),
+        (
+            "redis.ledger",
+            vec![
+                ("dsn", scalar("redis+sentinel://app:hunter2@s1.test,s2.test/orders")),
+                ("wait", map(&[("replicas", scalar("2"))])),
+            ],
+            "numbered entries at redis+sentinel://app:***@s1.test:26379,s2.test:26379/orders, on 2 replicas",
+            2000,
+            true,
+        ),
     ] {
         let probe = read(kind, &entries).unwrap();
         assert_eq!(probe.name(), kind);
@@ -188,6 +219,13 @@ async fn each_client_and_each_address_is_a_lane_of_its_own() {
         let names: Vec<&str> = variants.iter().map(|v| v.name.as_deref().unwrap_or_default()).collect();
         assert_eq!(names, expected);
         assert!(variants.iter().all(|variant| variant.open(&opening).is_ok()));
+    }
+    for (kind, dsn) in [("mysql", "mysql://db.test/orders"), ("redis", "redis://cache.test")] {
+        let clients = [("dsn", scalar(dsn)), ("connection", list(&["fresh", "reconnect"]))];
+        let variants = read(kind, &clients).unwrap().variants(&opening).await.unwrap();
+        let words: Vec<_> = variants.iter().map(|v| v.client.unwrap().word()).collect();
+        assert_eq!(words, ["fresh", "reconnect"], "{kind}");
+        assert!(variants[1].probe.summary().contains("reconnect connection"));
     }
     assert!(read("http", &[url(), ("connection", list(&["kept", "kept"]))]).is_err());
     assert!(read("http", &[url(), ("connection", list(&[]))]).is_err());

@@ -272,7 +272,7 @@ async fn until_there(session: &tokio_postgres::Client, sql: &str) {
     panic!("never succeeded: {sql}");
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for (group, bytes) in der.chunks(3).enumerate() {

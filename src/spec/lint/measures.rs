@@ -180,6 +180,10 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::CloudWatch(cloudwatch) => return cloudwatch.blind_time(),
         // A program's own connections are its own affair.
         Probe::Command(_) => return Duration::ZERO,
+        Probe::Mysql(mysql) => mysql.connect_timeout,
+        Probe::MysqlLedger(ledger) => ledger.connect_timeout,
+        Probe::Redis(redis) => redis.connect_timeout,
+        Probe::RedisLedger(ledger) => ledger.connect_timeout,
     };
     SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
 }
