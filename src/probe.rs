@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::choice;
 use crate::clock::{Clock, Moment};
+use crate::journal::IntentSlot;
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class, Phases};
 
@@ -144,9 +145,21 @@ pub trait Ask: Send + Sync {
         Ok(())
     }
 
+    /// A ledger's attempts are to be written down here before they are made.
+    fn journal(&self, _intents: IntentSlot) {}
+
+    /// What a ledger does beside its writes while it is probed: light reads, looks at the old
+    /// primary. Runs until it is dropped; what it finds is told by [`Ask::read_back`].
+    async fn attend(&self, _clock: &Clock) {}
+
     /// A ledger's final read, from the authoritative writer; `None` for a probe that is none.
     async fn read_back(&self, _clock: &Clock) -> Option<Reading> {
         None
+    }
+
+    /// How long the final read may take.
+    fn read_within(&self) -> Duration {
+        Duration::from_secs(60)
     }
 }
 

@@ -5,6 +5,7 @@
 //! (see `verdict/guard.rs`) turns a pass into "it cannot be said"; it never excuses a miss.
 
 mod guard;
+mod ledger;
 mod objective;
 
 #[cfg(test)]

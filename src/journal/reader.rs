@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::chain::{self, Body, GENESIS};
+use super::intents;
 use super::samples::{self, Seal};
 use super::{JOURNAL_FILE, Record, SAMPLES_FILE, SCHEMA};
 use crate::run::event::{Event, EventKind, Header};
@@ -65,13 +66,18 @@ pub fn read(dir: &Path) -> Result<Record, JournalError> {
     let bytes = std::fs::read(&path).map_err(|source| JournalError::Io { path: path.clone(), source })?;
     let lines = Lines::read(&path, &bytes)?;
     let ended = lines.events.iter().any(|event| matches!(event.kind, EventKind::RunEnded { .. }));
-    let found = read_samples(&dir.join(SAMPLES_FILE), ended, lines.seal.as_ref())?;
+    let mut found = read_samples(&dir.join(SAMPLES_FILE), ended, lines.seal.as_ref())?;
+    let cut = !ended || lines.torn || found.torn;
+    if cut {
+        let begun = intents::read(dir, lines.header.probes.len());
+        intents::fill_in(&lines.header.probes, &begun, &mut found.samples);
+    }
     Ok(Record {
         header: lines.header,
         events: lines.events,
         samples: found.samples,
         chain_head: lines.head,
-        cut: !ended || lines.torn || found.torn,
+        cut,
     })
 }
 

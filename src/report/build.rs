@@ -8,7 +8,6 @@ use super::{
 };
 use crate::journal::Record;
 use crate::measure::latency::Latencies;
-use crate::measure::ledger::Ledger;
 use crate::measure::service::{Service, errors};
 use crate::measure::{Interval, Measures, outage};
 use crate::run::event::{CallOutcome, EventKind, PlannedStep, StepOutcome};
@@ -66,7 +65,7 @@ pub fn build(record: &Record) -> Report {
             .zip(&measures.services)
             .map(|(track, service)| probe(track, service, errors.get(&track.facts.name)))
             .collect(),
-        rpo: measures.ledgers.iter().map(ledger).collect(),
+        rpo: measures.ledgers.iter().map(LedgerReport::of).collect(),
         steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
         undo: undo(record),
         prober: prober(record, &timeline),
@@ -132,24 +131,6 @@ fn latency(latencies: &Latencies) -> Latency {
         p95: latencies.millis(95.0),
         p99: latencies.millis(99.0),
         max: latencies.longest() * 1e3,
-    }
-}
-
-fn ledger(ledger: &Ledger) -> LedgerReport {
-    LedgerReport {
-        probe: ledger.probe.clone(),
-        attempted: ledger.attempted,
-        acked: ledger.acked,
-        lost: ledger.lost,
-        indeterminate: ledger.indeterminate,
-        recovered: ledger.recovered,
-        phantom: ledger.phantom,
-        duplicated: ledger.duplicated,
-        unexpected: ledger.unexpected,
-        seconds: ledger.seconds,
-        resolution: ledger.resolution,
-        lost_ranges: ledger.lost_ranges.clone(),
-        error: ledger.error.clone(),
     }
 }
 

@@ -180,6 +180,10 @@ pub(crate) fn ledger_rest(ledger: &LedgerReport) -> Vec<String> {
         (ledger.phantom, "phantom"),
         (ledger.duplicated, "duplicated"),
         (ledger.unexpected, "unexpected"),
+        (ledger.unread, "unread"),
+        (ledger.pending, "pending"),
+        (ledger.stale.as_ref().map_or(0, |stale| stale.writes), "stale"),
+        (ledger.split_brain.as_ref().map_or(0, |split| split.writes), "split brain"),
     ];
     all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(*n))).collect()
 }

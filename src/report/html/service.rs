@@ -206,6 +206,8 @@ fn account(ledger: &LedgerReport) -> Markup {
         ("phantom", ledger.phantom, if ledger.phantom > 0 { "unsure" } else { "" }),
         ("duplicated", ledger.duplicated, if ledger.duplicated > 0 { "unsure" } else { "" }),
         ("unexpected", ledger.unexpected, if ledger.unexpected > 0 { "unsure" } else { "" }),
+        ("unread", ledger.unread, if ledger.unread > 0 { "unsure" } else { "" }),
+        ("pending", ledger.pending, if ledger.pending > 0 { "unsure" } else { "" }),
     ];
     html! {
         p.lead {
