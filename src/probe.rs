@@ -31,8 +31,10 @@ mod resolve;
 pub mod tcp;
 mod tls;
 mod trouble;
+mod variant;
 
 pub use resolve::Resolver;
+pub use variant::Variant;
 
 choice! {
     /// What a probe asks of the service.
@@ -170,6 +172,8 @@ pub struct Lane {
     pub name: String,
     /// Spacing of the samples.
     pub every: Duration,
+    /// Spacing of the samples in between while an outage is on, to date its end more closely.
+    pub edge_every: Option<Duration>,
     /// Whom to ask.
     pub ask: Arc<dyn Ask>,
 }

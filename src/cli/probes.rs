@@ -24,9 +24,10 @@ pub fn probes(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> i
     };
     match all.iter().find(|one| one.name == name) {
         Some(one) => {
-            let beside = ["Beside the kind stand `every`, the spacing of its samples (default 100ms), and"
+            let beside = ["Beside the kind stand `every`, the spacing of its samples (default 100ms),"
                 .to_owned()
-                + " `must_stay_up`, for what the fault may not touch (default false)."];
+                + " `edge_every`, a closer spacing while an outage is on, to date its end (those samples count"
+                + " nowhere else), and `must_stay_up`, for what the fault may not touch (default false)."];
             reference::page(one, &beside, &example(name), out)?;
             Ok(0)
         }
@@ -66,7 +67,7 @@ mod tests {
             let given = Given { values: values.clone(), complete: true, ..Given::default() };
             let loaded = load(&path, &given).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(loaded.experiment.probes[0].probe.name(), *name);
-            assert!(!loaded.experiment.probes[0].facts().summary.contains("hunter22"));
+            assert!(!loaded.experiment.probes[0].probe.summary().contains("hunter22"));
         }
     }
 

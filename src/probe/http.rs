@@ -39,8 +39,11 @@ record! {
         /// How the server's certificate is checked.
         pub tls: Option<Tls>,
         /// Which client the probe stands for: `fresh` resolves and connects every time, `kept` goes on with its
-        /// connections as long as they live, `reconnect` drops them after any bad answer.
-        pub connection: Connection = Connection::Fresh,
+        /// connections as long as they live, `reconnect` drops them after any bad answer. A list, such as
+        /// `[fresh, kept]`, stands for several clients side by side, each measured on its own.
+        pub connection: Connections = Connections(vec![Connection::Fresh]),
+        /// Whether every address of the name, as it resolves before the run, is asked and measured on its own.
+        pub per_ip: bool = false,
     }
 }
 
@@ -80,6 +83,52 @@ words! {
     }
 }
 
+/// The clients that a probe stands for: at least one, each once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connections(pub Vec<Connection>);
+
+impl Connections {
+    /// The first of them: what a single asking uses.
+    pub fn first(&self) -> Connection {
+        self.0.first().copied().unwrap_or(Connection::Fresh)
+    }
+}
+
+impl Decode for Connections {
+    fn expects() -> String {
+        format!("{}, or a list of them", Connection::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Value::List(nodes) = &node.value else {
+            return Connection::decode(node, cx).map(|one| Connections(vec![one]));
+        };
+        if nodes.is_empty() {
+            cx.report(Problem::new(node.span, "no client at all").label("name at least one"));
+            return None;
+        }
+        let mut all = Some(Vec::new());
+        for node in nodes {
+            let one = Connection::decode(node, cx);
+            if let (Some(one), Some(seen)) = (one, &all)
+                && seen.contains(&one)
+            {
+                cx.report(Problem::new(node.span, format!("`{}` is named twice", one.word())));
+                return None;
+            }
+            all = all.zip(one).map(|(mut all, one)| {
+                all.push(one);
+                all
+            });
+        }
+        all.map(Connections)
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.0.iter().map(|one| one.word()).collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl Http {
     /// One line for people: `GET http://shop.test/health expects 200`.
     pub fn summary(&self) -> String {
@@ -94,8 +143,9 @@ impl Http {
         if let Some(limit) = self.slower_than {
             line.push_str(&format!(", within {}", units::show(limit)));
         }
-        if self.connection != Connection::Fresh {
-            line.push_str(&format!(" ({} connection)", self.connection.word()));
+        if self.connection.0 != [Connection::Fresh] {
+            let words: Vec<&str> = self.connection.0.iter().map(|one| one.word()).collect();
+            line.push_str(&format!(" ({} connection)", words.join(" and ")));
         }
         line
     }

@@ -29,6 +29,8 @@ pub enum Resolver {
     System,
     /// This DNS server, directly.
     Server(SocketAddr),
+    /// Nobody: every name is at this address.
+    Pinned(IpAddr),
 }
 
 /// Why there was no answer to a question.
@@ -82,6 +84,7 @@ impl fmt::Display for Resolver {
         match self {
             Resolver::System => f.write_str("the system's resolver"),
             Resolver::Server(server) => write!(f, "DNS server {server}"),
+            Resolver::Pinned(ip) => write!(f, "the address {ip}"),
         }
     }
 }
@@ -101,6 +104,7 @@ impl Resolver {
                 // RFC 6761: never asked of a server.
                 Resolver::Server(_) if is_localhost(host) => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
                 Resolver::Server(server) => ask_server(*server, host).await,
+                Resolver::Pinned(ip) => Ok(vec![*ip]),
             }
         };
         match tokio::time::timeout(budget, asking).await {
@@ -116,7 +120,7 @@ impl Resolver {
     pub(crate) fn server(&self) -> Result<SocketAddr, String> {
         match self {
             Resolver::Server(server) => Ok(*server),
-            Resolver::System => {
+            Resolver::System | Resolver::Pinned(_) => {
                 let path = "/etc/resolv.conf";
                 let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
                 nameserver(&text)

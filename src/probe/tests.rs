@@ -121,3 +121,61 @@ fn headers_and_files_are_checked_before_the_run() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+/// A resolver that gives every name these addresses.
+async fn several(addresses: &'static [&'static str]) -> super::fixture::Server {
+    use hickory_proto::rr::{RData, Record, RecordType};
+    super::fixture::dns(move |question, response| {
+        let query = &question.queries[0];
+        for address in addresses.iter().filter(|_| query.query_type() == RecordType::A) {
+            let data = RData::A(address.parse::<std::net::Ipv4Addr>().unwrap().into());
+            response.add_answer(Record::from_rdata(query.name().clone(), 5, data));
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_client_and_each_address_is_a_lane_of_its_own() {
+    let server = several(&["127.0.0.1", "127.0.0.2"]).await;
+    let opening = opening(Resolver::Server(server.address));
+    let url = || ("url", scalar("http://shop.test/"));
+    for (entries, expected) in [
+        (vec![url()], vec![""]),
+        (vec![url(), ("connection", list(&["kept"]))], vec![""]),
+        (vec![url(), ("connection", list(&["fresh", "kept"]))], vec!["fresh", "kept"]),
+        (vec![url(), ("per_ip", scalar("true"))], vec!["127.0.0.1", "127.0.0.2"]),
+        (
+            vec![url(), ("connection", list(&["kept", "reconnect"])), ("per_ip", scalar("true"))],
+            vec!["kept@127.0.0.1", "kept@127.0.0.2", "reconnect@127.0.0.1", "reconnect@127.0.0.2"],
+        ),
+    ] {
+        let variants = read("http", &entries).unwrap().variants(&opening).await.unwrap();
+        let names: Vec<&str> = variants.iter().map(|v| v.name.as_deref().unwrap_or_default()).collect();
+        assert_eq!(names, expected);
+        assert!(variants.iter().all(|variant| variant.open(&opening).is_ok()));
+    }
+    assert!(read("http", &[url(), ("connection", list(&["kept", "kept"]))]).is_err());
+    assert!(read("http", &[url(), ("connection", list(&[]))]).is_err());
+}
+
+#[tokio::test]
+async fn a_lane_for_one_address_asks_that_one() {
+    use tokio::io::AsyncWriteExt;
+    let names = several(&["127.0.0.1", "127.0.0.2"]).await;
+    let served = super::fixture::serve(|mut stream| async move {
+        super::fixture::read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let opening = opening(Resolver::Server(names.address));
+    let url = format!("http://shop.test:{}/", served.address.port());
+    let probe = read("http", &[("url", scalar(&url)), ("per_ip", scalar("true"))]).unwrap();
+    let mut classes = Vec::new();
+    for variant in probe.variants(&opening).await.unwrap() {
+        let ready = variant.open(&opening).unwrap();
+        classes.push(ready.ask(0, &Clock::start()).await.class);
+    }
+    // Only the first address has a server.
+    assert_eq!(classes, [Class::Ok, Class::FailFast]);
+}

@@ -42,6 +42,8 @@ impl Service {
     pub(crate) fn new(name: &str, kind: &str, summary: &str, every: f64) -> Service {
         let facts = ProbeFacts {
             name: name.to_owned(),
+            probe: name.to_owned(),
+            client: None,
             kind: kind.to_owned(),
             summary: summary.to_owned(),
             every,

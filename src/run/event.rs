@@ -87,8 +87,13 @@ pub struct EnvironmentFacts {
 /// One probe, as measuring needs to know it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeFacts {
-    /// Its name in the file.
+    /// Its name: the file's, and what tells it from the file's other lanes of that probe
+    /// (`storefront`, `storefront/kept`).
     pub name: String,
+    /// Its name in the file.
+    pub probe: String,
+    /// Which client it stands for: `fresh`, `kept` or `reconnect`, where the kind knows any.
+    pub client: Option<String>,
     /// Its kind: `http`, `postgres.ledger`, …
     pub kind: String,
     /// One line for people: what is asked of whom. Secrets redacted.

@@ -15,7 +15,7 @@ use crate::aws::find::Target;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
-use crate::probe::Probe;
+use crate::probe::{Probe, Variant};
 use crate::run::event;
 use crate::{record, words};
 
@@ -255,19 +255,24 @@ pub struct Watch {
     pub probe: Probe,
     /// Spacing of the samples.
     pub every: Duration,
+    /// Spacing of the samples in between while an outage is on, to date its end more closely.
+    pub edge_every: Option<Duration>,
     /// Whether an outage of it is a failure of its own.
     pub must_stay_up: bool,
 }
 
 impl Watch {
-    /// The probe as the journal keeps it.
-    pub fn facts(&self) -> event::ProbeFacts {
+    /// One lane of the probe as the journal keeps it.
+    pub fn facts(&self, variant: &Variant) -> event::ProbeFacts {
+        let probe = self.name.text.clone();
         event::ProbeFacts {
-            name: self.name.text.clone(),
+            name: variant.name.as_ref().map_or(probe.clone(), |name| format!("{probe}/{name}")),
+            probe,
+            client: variant.client.map(|client| client.word().to_owned()),
             kind: self.probe.name().to_owned(),
-            summary: self.probe.summary(),
+            summary: variant.probe.summary(),
             every: self.every.as_secs_f64(),
-            deadline: self.probe.deadline().as_secs_f64(),
+            deadline: variant.probe.deadline().as_secs_f64(),
             must_stay_up: self.must_stay_up,
             ledger: self.probe.is_ledger(),
         }

@@ -41,7 +41,7 @@ impl HttpAsk {
             tls: http.tls.clone(),
             connect_timeout: http.connect_timeout.min(http.timeout),
             redirects: http.redirects,
-            keep: http.connection != Connection::Fresh,
+            keep: http.connection.first() != Connection::Fresh,
             resolver: opening.resolver.clone(),
         };
         let expect = http.expect.as_ref();
@@ -58,7 +58,7 @@ impl HttpAsk {
             body_contains: expect.and_then(|expect| expect.body_contains.clone()),
             timeout: http.timeout,
             slower_than: http.slower_than,
-            drops_connections: http.connection == Connection::Reconnect,
+            drops_connections: http.connection.first() == Connection::Reconnect,
         })
     }
 

@@ -28,7 +28,8 @@ fn http(url: &str) -> Http {
         timeout: Duration::from_secs(2),
         slower_than: None,
         tls: None,
-        connection: Connection::Fresh,
+        connection: Connections(vec![Connection::Fresh]),
+        per_ip: false,
     }
 }
 
@@ -227,7 +228,7 @@ async fn connections_of_three(connection: Connection) -> usize {
         }
     })
     .await;
-    let probe = Probe::Http(Http { connection, ..http(&server.url("/")) });
+    let probe = Probe::Http(Http { connection: Connections(vec![connection]), ..http(&server.url("/")) });
     let ready = probe.open(&opening(Resolver::System)).unwrap();
     let clock = Clock::start();
     for (seq, class) in [Class::Ok, Class::FailFast, Class::Ok].into_iter().enumerate() {

@@ -79,7 +79,15 @@ fn lane(every: u64, does: Does, writes: bool) -> (Lane, Arc<Script>) {
         flying: AtomicU32::new(0),
         most_flying: AtomicU32::new(0),
     });
-    (Lane { name: "scripted".to_owned(), every: Duration::from_millis(every), ask: script.clone() }, script)
+    (
+        Lane {
+            name: "scripted".to_owned(),
+            every: Duration::from_millis(every),
+            edge_every: None,
+            ask: script.clone(),
+        },
+        script,
+    )
 }
 
 /// Runs lanes for a while; everything that was seen.
