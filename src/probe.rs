@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::aws::DataPlane;
 use crate::choice;
 use crate::clock::{Clock, Moment};
 use crate::journal::IntentSlot;
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class, Phases};
 
+mod cloud;
 mod connect;
 mod deadline;
 pub mod dns;
+pub mod dynamodb_ledger;
 #[cfg(test)]
 mod fixture;
 pub mod http;
@@ -28,6 +31,7 @@ pub mod postgres;
 pub mod postgres_ledger;
 pub mod prober;
 mod resolve;
+pub mod s3_ledger;
 pub mod tcp;
 mod tls;
 mod trouble;
@@ -45,6 +49,8 @@ choice! {
         "postgres" => Postgres(postgres::Postgres),
         "postgres.ledger" => PostgresLedger(postgres_ledger::PostgresLedger),
         "http.ledger" => HttpLedger(http_ledger::HttpLedger),
+        "dynamodb.ledger" => DynamodbLedger(dynamodb_ledger::DynamodbLedger),
+        "s3.ledger" => S3Ledger(s3_ledger::S3Ledger),
     }
 }
 
@@ -55,6 +61,28 @@ pub struct Opening {
     pub run_id: String,
     /// Whom to ask for names.
     pub resolver: Arc<Resolver>,
+    /// The probe's name, to tell the ledgers of one run apart; empty for a verification.
+    pub probe: String,
+    /// Clients for the stores that ledgers write to, when there is an environment.
+    pub data: Option<DataPlane>,
+}
+
+impl Opening {
+    /// What a ledger marks its entries with.
+    pub(crate) fn mark(&self) -> String {
+        let Opening { run_id, probe, .. } = self;
+        if probe.is_empty() { run_id.clone() } else { format!("{run_id}-{probe}") }
+    }
+
+    /// When a ledger's final read may begin. The lab's time is scaled down, and so is this.
+    pub(crate) fn rules(&self, settle: Option<Duration>, every: Option<Duration>) -> ledger::Rules {
+        let lab = self.data.as_ref().is_some_and(DataPlane::in_lab);
+        let (standard, between) = if lab { (1000, 500) } else { (30_000, 5000) };
+        ledger::Rules {
+            settle: settle.unwrap_or(Duration::from_millis(standard)),
+            every: every.unwrap_or(Duration::from_millis(between)),
+        }
+    }
 }
 
 impl Probe {
@@ -72,6 +100,10 @@ impl Probe {
                 Arc::new(postgres_ledger::PostgresLedgerAsk::open(ledger, opening)?)
             }
             Probe::HttpLedger(ledger) => Arc::new(http_ledger::HttpLedgerAsk::open(ledger, opening)?),
+            Probe::DynamodbLedger(ledger) => {
+                Arc::new(dynamodb_ledger::DynamodbLedgerAsk::open(ledger, opening)?)
+            }
+            Probe::S3Ledger(ledger) => Arc::new(s3_ledger::S3LedgerAsk::open(ledger, opening)?),
         })
     }
 
@@ -84,12 +116,19 @@ impl Probe {
             Probe::Postgres(postgres) => postgres.summary(),
             Probe::PostgresLedger(ledger) => ledger.summary(),
             Probe::HttpLedger(ledger) => ledger.summary(),
+            Probe::DynamodbLedger(ledger) => ledger.summary(),
+            Probe::S3Ledger(ledger) => ledger.summary(),
         }
     }
 
     /// Whether it writes numbered entries that are read back in the end.
     pub fn is_ledger(&self) -> bool {
-        matches!(self, Probe::PostgresLedger(_) | Probe::HttpLedger(_))
+        self.name().ends_with(".ledger")
+    }
+
+    /// Whether it asks AWS, and so needs an environment.
+    pub fn asks_aws(&self) -> bool {
+        matches!(self, Probe::DynamodbLedger(_) | Probe::S3Ledger(_))
     }
 
     /// The longest that one asking can take.
@@ -101,6 +140,8 @@ impl Probe {
             Probe::Postgres(postgres) => postgres.timeout,
             Probe::PostgresLedger(ledger) => ledger.timeout,
             Probe::HttpLedger(ledger) => ledger.timeout,
+            Probe::DynamodbLedger(ledger) => ledger.timeout,
+            Probe::S3Ledger(ledger) => ledger.timeout,
         }
     }
 }

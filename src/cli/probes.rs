@@ -42,6 +42,8 @@ pub fn example(name: &str) -> String {
         "dns" => ("www", "name: www.example.com, expect: [192.0.2.10]"),
         "postgres" => ("writer", "dsn: \"${orders_dsn}\", role: writer"),
         "postgres.ledger" => ("orders", "dsn: \"${orders_dsn}\""),
+        "dynamodb.ledger" => ("orders", "table: orders, read_from: eu-central-1"),
+        "s3.ledger" => ("uploads", "bucket: uploads-eu, replica: { bucket: uploads-us, region: us-east-1 }"),
         "http.ledger" => ("entries", "url: http://checkout.example.com/entries"),
         _ => ("storefront", "url: http://shop.example.com/health, expect: { status: 200 }"),
     };

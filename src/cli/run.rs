@@ -304,7 +304,8 @@ pub async fn connect(
     dry_run: bool,
     desk: Arc<Desk>,
 ) -> Result<Option<Arc<Aws>>, Failure> {
-    if !loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_))) {
+    let asks = loaded.experiment.probes.iter().any(|watch| watch.probe.asks_aws());
+    if !asks && !loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_))) {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {

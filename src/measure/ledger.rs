@@ -20,7 +20,7 @@ use crate::run::event::{EventKind, Lag, Reading};
 use crate::sample::{Cause, Class, Mark, Sample};
 use crate::timeline::Track;
 
-pub use brain::SplitBrain;
+pub use brain::{Server, SplitBrain};
 pub use old::{Fencing, Salvage};
 pub use stale::Stale;
 
@@ -123,6 +123,8 @@ pub struct History<'a> {
     pub cut: bool,
     /// Who answered, by the number that samples carry; the first is number 1.
     pub servers: Vec<String>,
+    /// The servers of each other ledger of the run.
+    pub others: Vec<Vec<Server>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +179,7 @@ impl Ledger {
             every: track.facts.every,
             cut: record.cut,
             servers,
+            others: others(track, record),
         };
         Ledger { probe: track.facts.name.clone(), ..Ledger::judge(&history, reading) }
     }
@@ -205,6 +208,15 @@ impl Ledger {
         ledger.lag = reading.lag;
         ledger
     }
+}
+
+/// Who acknowledged the writes of the run's other ledgers.
+fn others(track: &Track, record: &Record) -> Vec<Vec<Server>> {
+    let ledgers = (0u16..).zip(&record.header.probes).filter(|(_, facts)| facts.ledger);
+    ledgers
+        .filter(|(_, facts)| facts.name != track.facts.name)
+        .map(|(probe, _)| brain::servers(record.samples.iter().filter(|sample| sample.probe == probe)))
+        .collect()
 }
 
 #[cfg(test)]

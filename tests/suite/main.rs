@@ -8,6 +8,7 @@ mod bad_luck;
 mod contract;
 mod experiments;
 mod lab_drills;
+mod ledgers;
 mod moto;
 mod moto_drills;
 mod pg_drill;

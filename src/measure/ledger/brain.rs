@@ -4,6 +4,7 @@ use super::presence::{Presence, merged};
 use super::{Fate, History, fate};
 use crate::clock::Moment;
 use crate::run::event::Reading;
+use crate::sample::Sample;
 
 /// Writes that one server acknowledged after another had taken over.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,18 +23,21 @@ pub struct SplitBrain {
     pub alternated: bool,
 }
 
-/// What is known of one server.
-#[derive(Clone, Copy, Debug)]
-struct Server {
-    identity: u16,
-    first: Moment,
-    last_sent: Moment,
+/// When one server took writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its number in the samples.
+    pub identity: u16,
+    /// Its first acknowledgement.
+    pub first: Moment,
+    /// When the last write that it acknowledged was sent.
+    pub last_sent: Moment,
 }
 
 /// A write counts when it was sent after another server, that came later, had first acknowledged one:
 /// then the two did not merely overlap. Of several pairs the one with most writes is told.
 pub(super) fn split(history: &History<'_>, reading: Option<&Reading>) -> Option<SplitBrain> {
-    let servers = servers(history);
+    let servers = together(servers(history.samples), &history.others);
     if servers.len() < 2 {
         return None;
     }
@@ -88,10 +92,10 @@ struct Found {
 }
 
 /// Who acknowledged writes, in the order of their first acknowledgement.
-fn servers(history: &History<'_>) -> Vec<Server> {
+pub(super) fn servers<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Vec<Server> {
     let mut servers: Vec<Server> = Vec::new();
     let mut at = 0;
-    for sample in history.samples {
+    for sample in samples {
         if sample.identity == 0 || fate(sample) != Some(Fate::Acked) {
             continue;
         }
@@ -105,6 +109,25 @@ fn servers(history: &History<'_>) -> Vec<Server> {
             }
             None => {
                 servers.push(Server { identity: sample.identity, first: sample.done, last_sent: sample.sent })
+            }
+        }
+    }
+    servers
+}
+
+/// A ledger's own servers with those of the others, in the order of their first acknowledgement. Another
+/// ledger counts when it has a server in common: then both write to one store, and what took over
+/// there took over here. A client that keeps its connections would never see it by itself.
+fn together(mut servers: Vec<Server>, others: &[Vec<Server>]) -> Vec<Server> {
+    let own: Vec<u16> = servers.iter().map(|server| server.identity).collect();
+    for other in others.iter().filter(|other| other.iter().any(|server| own.contains(&server.identity))) {
+        for theirs in other {
+            match servers.iter_mut().find(|server| server.identity == theirs.identity) {
+                Some(server) => {
+                    server.first = server.first.min(theirs.first);
+                    server.last_sent = server.last_sent.max(theirs.last_sent);
+                }
+                None => servers.push(*theirs),
             }
         }
     }

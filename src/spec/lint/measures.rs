@@ -126,6 +126,8 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::Postgres(postgres) => postgres.connect_timeout,
         Probe::PostgresLedger(ledger) => ledger.connect_timeout,
         Probe::HttpLedger(ledger) => ledger.connect_timeout,
+        // Their connections are kept: a SYN is sent by the first write alone.
+        Probe::DynamodbLedger(_) | Probe::S3Ledger(_) => return Duration::ZERO,
         Probe::Dns(_) => return Duration::ZERO,
     };
     let retries = [15, 7, 3, 1].map(Duration::from_secs);
@@ -138,7 +140,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
         problems.push(
             Problem::new(rpo.span, "no probe can decide the RPO")
                 .label("lost writes are counted by a ledger, and there is none")
-                .help("add a probe of kind `postgres.ledger` or `http.ledger`"),
+                .help("add a probe whose kind ends with `.ledger`: `firedrill probes` lists them"),
         );
     }
     let Rpo::Seconds(seconds) = rpo.value else { return };
