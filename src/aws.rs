@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+mod data;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
@@ -31,6 +32,7 @@ pub(crate) mod route53;
 pub mod target;
 mod wait;
 
+pub use data::DataPlane;
 pub use fault::{Fault, FaultKind};
 pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
@@ -127,6 +129,7 @@ pub struct Aws {
     readers: Clients,
     writers: Clients,
     sts: aws_sdk_sts::Client,
+    config: SdkConfig,
     identity: OnceLock<Identity>,
     halted: Arc<AtomicBool>,
 }
@@ -150,6 +153,7 @@ impl Aws {
             readers,
             writers,
             sts,
+            config,
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
@@ -195,6 +199,11 @@ impl Aws {
     /// The region.
     pub fn region(&self) -> &str {
         &self.settings.region
+    }
+
+    /// What the ledgers get their clients from.
+    pub fn data_plane(&self) -> DataPlane {
+        DataPlane::new(&self.config, &self.settings)
     }
 
     /// Whether nothing may be changed.

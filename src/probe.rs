@@ -12,18 +12,22 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::aws::DataPlane;
 use crate::aws::metrics::Metrics;
 use crate::choice;
 use crate::clock::{Clock, Moment};
+use crate::journal::IntentSlot;
 use crate::run::event::{DnsFacts, Reading};
 use crate::sample::{Cause, Class, Phases};
 
 pub mod bounds;
+mod cloud;
 pub mod cloudwatch;
 pub mod command;
 mod connect;
 mod deadline;
 pub mod dns;
+pub mod dynamodb_ledger;
 #[cfg(test)]
 mod fixture;
 pub mod grpc;
@@ -41,6 +45,7 @@ pub mod prometheus;
 pub mod redis;
 pub mod redis_ledger;
 mod resolve;
+pub mod s3_ledger;
 mod store_url;
 pub mod tcp;
 mod tls;
@@ -70,6 +75,8 @@ choice! {
         "mysql.ledger" => MysqlLedger(mysql_ledger::MysqlLedger),
         "redis" => Redis(redis::Redis),
         "redis.ledger" => RedisLedger(redis_ledger::RedisLedger),
+        "dynamodb.ledger" => DynamodbLedger(dynamodb_ledger::DynamodbLedger),
+        "s3.ledger" => S3Ledger(s3_ledger::S3Ledger),
     }
 }
 
@@ -82,6 +89,39 @@ pub struct Opening {
     pub resolver: Arc<Resolver>,
     /// Who reads CloudWatch's metrics, when there is an environment.
     pub metrics: Option<Metrics>,
+    /// The probe's name, to tell the ledgers of one run apart; empty for a verification.
+    pub probe: String,
+    /// Clients for the stores that ledgers write to, when there is an environment.
+    pub data: Option<DataPlane>,
+}
+
+impl Opening {
+    /// For a probe that needs nothing but names.
+    pub fn new(run_id: impl Into<String>, resolver: Resolver) -> Opening {
+        Opening {
+            run_id: run_id.into(),
+            resolver: Arc::new(resolver),
+            probe: String::new(),
+            metrics: None,
+            data: None,
+        }
+    }
+
+    /// What a ledger marks its entries with.
+    pub(crate) fn mark(&self) -> String {
+        let Opening { run_id, probe, .. } = self;
+        if probe.is_empty() { run_id.clone() } else { format!("{run_id}-{probe}") }
+    }
+
+    /// When a ledger's final read may begin. The lab's time is scaled down, and so is this.
+    pub(crate) fn rules(&self, settle: Option<Duration>, every: Option<Duration>) -> ledger::Rules {
+        let lab = self.data.as_ref().is_some_and(DataPlane::in_lab);
+        let (standard, between) = if lab { (1000, 500) } else { (30_000, 5000) };
+        ledger::Rules {
+            settle: settle.unwrap_or(Duration::from_millis(standard)),
+            every: every.unwrap_or(Duration::from_millis(between)),
+        }
+    }
 }
 
 impl Probe {
@@ -112,6 +152,10 @@ impl Probe {
             Probe::MysqlLedger(ledger) => Arc::new(mysql_ledger::MysqlLedgerAsk::open(ledger, opening)?),
             Probe::Redis(redis) => Arc::new(redis::ask::RedisAsk::open(redis, opening)?),
             Probe::RedisLedger(ledger) => Arc::new(redis_ledger::RedisLedgerAsk::open(ledger, opening)?),
+            Probe::DynamodbLedger(ledger) => {
+                Arc::new(dynamodb_ledger::DynamodbLedgerAsk::open(ledger, opening)?)
+            }
+            Probe::S3Ledger(ledger) => Arc::new(s3_ledger::S3LedgerAsk::open(ledger, opening)?),
         })
     }
 
@@ -133,6 +177,8 @@ impl Probe {
             Probe::MysqlLedger(ledger) => ledger.summary(),
             Probe::Redis(redis) => redis.summary(),
             Probe::RedisLedger(ledger) => ledger.summary(),
+            Probe::DynamodbLedger(ledger) => ledger.summary(),
+            Probe::S3Ledger(ledger) => ledger.summary(),
         }
     }
 
@@ -151,7 +197,7 @@ impl Probe {
 
     /// Whether it asks AWS, and so needs an environment.
     pub fn asks_aws(&self) -> bool {
-        matches!(self, Probe::CloudWatch(_))
+        matches!(self, Probe::CloudWatch(_) | Probe::DynamodbLedger(_) | Probe::S3Ledger(_))
     }
 
     /// The spacing of a kind's samples when a file does not say it.
@@ -193,6 +239,8 @@ impl Probe {
             Probe::MysqlLedger(ledger) => ledger.timeout,
             Probe::Redis(redis) => redis.timeout,
             Probe::RedisLedger(ledger) => ledger.timeout,
+            Probe::DynamodbLedger(ledger) => ledger.timeout,
+            Probe::S3Ledger(ledger) => ledger.timeout,
         }
     }
 }
@@ -263,9 +311,21 @@ pub trait Ask: Send + Sync {
         Ok(())
     }
 
+    /// A ledger's attempts are to be written down here before they are made.
+    fn journal(&self, _intents: IntentSlot) {}
+
+    /// What a ledger does beside its writes while it is probed: light reads, looks at the old
+    /// primary. Runs until it is dropped; what it finds is told by [`Ask::read_back`].
+    async fn attend(&self, _clock: &Clock) {}
+
     /// A ledger's final read, from the authoritative writer; `None` for a probe that is none.
     async fn read_back(&self, _clock: &Clock) -> Option<Reading> {
         None
+    }
+
+    /// How long the final read may take.
+    fn read_within(&self) -> Duration {
+        Duration::from_secs(60)
     }
 }
 

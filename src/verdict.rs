@@ -7,6 +7,7 @@
 mod answer;
 mod cutover;
 mod guard;
+mod ledger;
 mod objective;
 
 #[cfg(test)]

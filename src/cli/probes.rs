@@ -62,6 +62,8 @@ pub fn example(name: &str) -> String {
         "redis.ledger" => {
             ("carts", "dsn: \"redis://carts.example.com\", wait: { replicas: 1, timeout: 900ms }")
         }
+        "dynamodb.ledger" => ("orders", "table: orders, read_from: eu-central-1"),
+        "s3.ledger" => ("uploads", "bucket: uploads-eu, replica: { bucket: uploads-us, region: us-east-1 }"),
         "http.ledger" => ("entries", "url: http://checkout.example.com/entries"),
         _ => ("storefront", "url: http://shop.example.com/health, expect: { status: 200 }"),
     };

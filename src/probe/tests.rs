@@ -140,6 +140,23 @@ fn every_kind_is_read_with_its_defaults_and_summed_up() {
 }
 
 #[test]
+fn ledgers_in_aws_need_an_environment() {
+    for (kind, entries, summary) in [
+        (
+            "dynamodb.ledger",
+            vec![("table", scalar("orders")), ("read_from", scalar("eu-central-1"))],
+            "numbered items into table orders, read back in eu-central-1",
+        ),
+        ("s3.ledger", vec![("bucket", scalar("up"))], "numbered objects into bucket up"),
+    ] {
+        let probe = read(kind, &entries).unwrap();
+        assert_eq!((probe.summary().as_str(), probe.is_ledger(), probe.asks_aws()), (summary, true, true));
+        let error = probe.open(&opening(Resolver::System)).err().unwrap();
+        assert!(error.contains("no environment was given"), "{error}");
+    }
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_with_what_is_expected() {
     for (kind, entries, message) in [
         (

@@ -1,6 +1,6 @@
 //! Each declared target against each observer.
 
-use super::{Objective, Verdict, cutover, guard};
+use super::{Objective, Verdict, cutover, guard, ledger};
 use crate::journal::Record;
 use crate::measure::budget::Budget;
 use crate::measure::ledger::Ledger;
@@ -293,7 +293,7 @@ fn recovery_point(out: &mut Vec<Objective>, targets: &Objectives, measures: &Mea
 }
 
 fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
-    let guard = guard::of_ledger(ledger);
+    let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target, "s", guard.clone().unwrap_or_default());
     let Some(seconds) = ledger.seconds else { return blank };
     let what = match ledger.lost {
@@ -309,12 +309,12 @@ fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
 }
 
 fn lost_writes(ledger: &Ledger, target: u64) -> Objective {
-    let guard = guard::of_ledger(ledger);
+    let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target as f64, "writes", guard.clone().unwrap_or_default());
     if ledger.error.is_some() {
         return blank;
     }
-    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread) as f64);
+    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread + ledger.pending) as f64);
     guarded(decided(blank, observed, lost(ledger)), guard.as_ref())
 }
 

@@ -27,7 +27,7 @@ fn probe(text: &str) -> Probe {
 }
 
 fn opening() -> Opening {
-    Opening { run_id: "test-run".to_owned(), resolver: Arc::new(Resolver::System), metrics: None }
+    Opening::new("test-run", Resolver::System)
 }
 
 fn open(text: &str) -> Arc<dyn Ask> {

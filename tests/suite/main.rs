@@ -12,6 +12,7 @@ mod haproxy;
 mod kinds;
 mod lab_drills;
 mod mariadb;
+mod ledgers;
 mod moto;
 mod moto_drills;
 mod pg_drill;

@@ -22,8 +22,7 @@ use crate::support_pg::Names;
 const NAME: &str = "orders.drill.test";
 
 fn open(probe: &Probe) -> Arc<dyn Ask> {
-    let resolver = Arc::new(Resolver::System);
-    probe.open(&Opening { run_id: "test-run".to_owned(), resolver }).expect("opened")
+    probe.open(&Opening::new("test-run", Resolver::System)).expect("opened")
 }
 
 async fn role(dsn: &str, role: Role) -> Answer {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firedrill::clock::Clock;
+use firedrill::probe::http::Connection;
 use firedrill::probe::postgres::{Postgres, Role};
 use firedrill::probe::postgres_ledger::PostgresLedger;
 use firedrill::probe::{Answer, Ask, Opening, Probe, Resolver};
@@ -18,7 +19,7 @@ const CONNECT: Duration = Duration::from_millis(900);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn open(probe: &Probe, resolver: Resolver) -> Arc<dyn Ask> {
-    let opening = Opening { run_id: "test-run".to_owned(), resolver: Arc::new(resolver), metrics: None };
+    let opening = Opening::new("test-run", resolver);
     probe.open(&opening).unwrap()
 }
 
@@ -39,6 +40,12 @@ fn ledger(dsn: &str, timeout: Duration) -> Probe {
         table: None,
         connect_timeout: CONNECT,
         timeout,
+        connection: Connection::Fresh,
+        reads: Duration::ZERO,
+        settle: Some(Duration::ZERO),
+        read_every: Some(Duration::from_millis(50)),
+        old_primary: None,
+        keep: true,
     })
 }
 

@@ -19,8 +19,7 @@ use crate::support::{Ran, said};
 use crate::support_redis::{Group, PASSWORD, installed};
 
 fn open(probe: &Probe) -> Arc<dyn Ask> {
-    let resolver = Arc::new(Resolver::System);
-    probe.open(&Opening { run_id: "test-run".to_owned(), resolver }).expect("opened")
+    probe.open(&Opening::new("test-run", Resolver::System)).expect("opened")
 }
 
 async fn role(dsn: &str, role: Role) -> Answer {

@@ -184,6 +184,8 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::MysqlLedger(ledger) => ledger.connect_timeout,
         Probe::Redis(redis) => redis.connect_timeout,
         Probe::RedisLedger(ledger) => ledger.connect_timeout,
+        // Their connections are kept: a SYN is sent by the first write alone.
+        Probe::DynamodbLedger(_) | Probe::S3Ledger(_) => return Duration::ZERO,
     };
     SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
 }
@@ -194,7 +196,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
         problems.push(
             Problem::new(rpo.span, "no probe can decide the RPO")
                 .label("lost writes are counted by a ledger, and there is none")
-                .help("add a probe of kind `postgres.ledger` or `http.ledger`"),
+                .help("add a probe whose kind ends with `.ledger`: `firedrill probes` lists them"),
         );
     }
     let Rpo::Seconds(seconds) = rpo.value else { return };
