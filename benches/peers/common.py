@@ -125,7 +125,7 @@ def experiment(name, urls, every_ms, connection="fresh", observe=600, more=""):
         f"    every: {every_ms}ms\n"
         for index, url in enumerate(urls))
     return (f"kind: Experiment\nname: {name}\nprobes:\n{probes}"
-            f"steady_state: {{ for: 1s, availability: 50% }}\n"
+            f"steady_state: {{ for: 1s, availability: 1% }}\n"
             "steps:\n  - name: change nothing\n    run: [sleep, \"0\"]\n"
             f"recovery: {{ confirm: 1s, within: 30m, observe: {observe}s }}\n")
 
