@@ -9,7 +9,11 @@
 //! readings of the clock around the one system call that made the change. The client shares
 //! nothing with the server but that clock (`CLOCK_BOOTTIME`, one for the whole machine).
 
+pub mod compare;
+mod pacing;
 mod server;
+pub mod text;
+pub mod trial;
 pub mod truth;
 
 use serde::{Deserialize, Serialize};

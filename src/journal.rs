@@ -30,7 +30,7 @@ mod tests;
 use crate::run::event::{Event, Header};
 use crate::sample::Sample;
 
-pub use reader::{JournalError, read};
+pub use reader::{JournalError, each_sample, outline, read};
 pub use samples::{SampleWriter, Seal};
 pub use writer::Writer;
 

@@ -45,3 +45,4 @@ pub mod sample;
 pub mod spec;
 pub mod timeline;
 pub mod verdict;
+pub mod words;

@@ -12,7 +12,7 @@ use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition};
+use crate::run::event::{PlannedStep, Precondition, ProbeFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
 
@@ -31,6 +31,8 @@ pub struct Plan {
     pub facts: Vec<PlannedStep>,
     /// The probes, ready to be asked.
     pub lanes: Vec<Lane>,
+    /// What the journal says of each lane.
+    pub probes: Vec<ProbeFacts>,
 }
 
 /// One step, resolved.
@@ -158,7 +160,8 @@ impl PlanError {
 pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError> {
     let experiment = &loaded.experiment;
     let run = run_id(&experiment.name.value, &means.clock);
-    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone() };
+    let metrics = means.aws.map(Aws::metrics);
+    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone(), metrics };
     let mut steps = Vec::new();
     let mut facts = Vec::new();
     for step in &experiment.steps {
@@ -166,13 +169,18 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         steps.push(planned);
         facts.push(fact);
     }
-    let mut lanes = Vec::new();
+    let (mut lanes, mut probes) = (Vec::new(), Vec::new());
     for watch in &experiment.probes {
-        let name = watch.name.text.clone();
-        let ask = watch.probe.open(&opening).map_err(|why| PlanError::Probe { probe: name.clone(), why })?;
-        lanes.push(Lane { name, every: watch.every, ask });
+        let failed = |why| PlanError::Probe { probe: watch.name.text.clone(), why };
+        for variant in watch.probe.variants(&opening).await.map_err(failed)? {
+            let facts = watch.facts(&variant);
+            let ask = variant.open(&opening).map_err(failed)?;
+            let name = facts.name.clone();
+            lanes.push(Lane { name, every: watch.every, edge_every: watch.edge_every, ask });
+            probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
+        }
     }
-    Ok(Plan { run, steps, facts, lanes })
+    Ok(Plan { run, steps, facts, lanes, probes })
 }
 
 async fn plan_step(

@@ -4,34 +4,53 @@
 //! is asked once per sample and answers with one [`Answer`]; it never retries, never caches a
 //! name, never prints, and knows nothing of runs or objectives.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
+use crate::aws::metrics::Metrics;
 use crate::choice;
 use crate::clock::{Clock, Moment};
-use crate::run::event::Reading;
+use crate::run::event::{DnsFacts, Reading};
 use crate::sample::{Cause, Class, Phases};
 
+pub mod bounds;
+pub mod cloudwatch;
+pub mod command;
 mod connect;
 mod deadline;
 pub mod dns;
 #[cfg(test)]
 mod fixture;
+pub mod grpc;
 pub mod http;
 pub mod http_ledger;
+mod kept;
 mod ledger;
+pub mod mysql;
+pub mod mysql_ledger;
 pub mod pace;
 pub mod postgres;
 pub mod postgres_ledger;
 pub mod prober;
+pub mod prometheus;
+pub mod redis;
+pub mod redis_ledger;
 mod resolve;
+mod store_url;
 pub mod tcp;
 mod tls;
+pub mod tls_check;
+mod trace;
 mod trouble;
+mod variant;
 
 pub use resolve::Resolver;
+pub use variant::Variant;
 
 choice! {
     /// What a probe asks of the service.
@@ -39,9 +58,18 @@ choice! {
         "http" => Http(http::Http),
         "tcp" => Tcp(tcp::Tcp),
         "dns" => Dns(dns::Dns),
+        "grpc" => Grpc(grpc::Grpc),
+        "tls" => Tls(tls_check::Tls),
+        "command" => Command(command::Command),
+        "prometheus" => Prometheus(prometheus::Prometheus),
+        "cloudwatch" => CloudWatch(cloudwatch::CloudWatch),
         "postgres" => Postgres(postgres::Postgres),
         "postgres.ledger" => PostgresLedger(postgres_ledger::PostgresLedger),
         "http.ledger" => HttpLedger(http_ledger::HttpLedger),
+        "mysql" => Mysql(mysql::Mysql),
+        "mysql.ledger" => MysqlLedger(mysql_ledger::MysqlLedger),
+        "redis" => Redis(redis::Redis),
+        "redis.ledger" => RedisLedger(redis_ledger::RedisLedger),
     }
 }
 
@@ -52,6 +80,8 @@ pub struct Opening {
     pub run_id: String,
     /// Whom to ask for names.
     pub resolver: Arc<Resolver>,
+    /// Who reads CloudWatch's metrics, when there is an environment.
+    pub metrics: Option<Metrics>,
 }
 
 impl Probe {
@@ -64,11 +94,24 @@ impl Probe {
             Probe::Http(http) => Arc::new(http::ask::HttpAsk::open(http, opening)?),
             Probe::Tcp(tcp) => Arc::new(tcp::ask::TcpAsk::open(tcp, opening)),
             Probe::Dns(dns) => Arc::new(dns::ask::DnsAsk::open(dns, opening)?),
+            Probe::Grpc(grpc) => Arc::new(grpc::ask::GrpcAsk::open(grpc, opening)?),
+            Probe::Tls(tls) => Arc::new(tls_check::ask::TlsAsk::open(tls, opening)?),
+            Probe::Command(command) => Arc::new(command::ask::CommandAsk::open(command)?),
+            Probe::Prometheus(prometheus) => {
+                Arc::new(prometheus::ask::PrometheusAsk::open(prometheus, opening)?)
+            }
+            Probe::CloudWatch(cloudwatch) => {
+                Arc::new(cloudwatch::ask::CloudWatchAsk::open(cloudwatch, opening)?)
+            }
             Probe::Postgres(postgres) => Arc::new(postgres::ask::PostgresAsk::open(postgres, opening)?),
             Probe::PostgresLedger(ledger) => {
                 Arc::new(postgres_ledger::PostgresLedgerAsk::open(ledger, opening)?)
             }
             Probe::HttpLedger(ledger) => Arc::new(http_ledger::HttpLedgerAsk::open(ledger, opening)?),
+            Probe::Mysql(mysql) => Arc::new(mysql::ask::MysqlAsk::open(mysql, opening)?),
+            Probe::MysqlLedger(ledger) => Arc::new(mysql_ledger::MysqlLedgerAsk::open(ledger, opening)?),
+            Probe::Redis(redis) => Arc::new(redis::ask::RedisAsk::open(redis, opening)?),
+            Probe::RedisLedger(ledger) => Arc::new(redis_ledger::RedisLedgerAsk::open(ledger, opening)?),
         })
     }
 
@@ -78,15 +121,58 @@ impl Probe {
             Probe::Http(http) => http.summary(),
             Probe::Tcp(tcp) => tcp.summary(),
             Probe::Dns(dns) => dns.summary(),
+            Probe::Grpc(grpc) => grpc.summary(),
+            Probe::Tls(tls) => tls.summary(),
+            Probe::Command(command) => command.summary(),
+            Probe::Prometheus(prometheus) => prometheus.summary(),
+            Probe::CloudWatch(cloudwatch) => cloudwatch.summary(),
             Probe::Postgres(postgres) => postgres.summary(),
             Probe::PostgresLedger(ledger) => ledger.summary(),
             Probe::HttpLedger(ledger) => ledger.summary(),
+            Probe::Mysql(mysql) => mysql.summary(),
+            Probe::MysqlLedger(ledger) => ledger.summary(),
+            Probe::Redis(redis) => redis.summary(),
+            Probe::RedisLedger(ledger) => ledger.summary(),
+        }
+    }
+
+    /// How to read its answers, when it asks name servers.
+    pub fn dns_facts(&self) -> Option<DnsFacts> {
+        match self {
+            Probe::Dns(dns) => Some(dns.facts()),
+            _ => None,
         }
     }
 
     /// Whether it writes numbered entries that are read back in the end.
     pub fn is_ledger(&self) -> bool {
-        matches!(self, Probe::PostgresLedger(_) | Probe::HttpLedger(_))
+        self.name().ends_with(".ledger")
+    }
+
+    /// Whether it asks AWS, and so needs an environment.
+    pub fn asks_aws(&self) -> bool {
+        matches!(self, Probe::CloudWatch(_))
+    }
+
+    /// The spacing of a kind's samples when a file does not say it.
+    pub fn usual_spacing(kind: &str) -> Duration {
+        match kind {
+            "command" => Duration::from_secs(1),
+            "prometheus" => Duration::from_secs(5),
+            "cloudwatch" => Duration::from_secs(30),
+            _ => Duration::from_millis(100),
+        }
+    }
+
+    /// The shortest spacing of a kind's samples: what asking costs, here or there, sets it.
+    pub fn shortest_spacing(kind: &str) -> Duration {
+        match kind {
+            // A process each time.
+            "command" | "prometheus" => Duration::from_millis(250),
+            // Paid by the call, and limited for the whole account.
+            "cloudwatch" => Duration::from_secs(5),
+            _ => Duration::from_millis(10),
+        }
     }
 
     /// The longest that one asking can take.
@@ -95,15 +181,46 @@ impl Probe {
             Probe::Http(http) => http.timeout,
             Probe::Tcp(tcp) => tcp.deadline(),
             Probe::Dns(dns) => dns.timeout,
+            Probe::Grpc(grpc) => grpc.timeout,
+            Probe::Tls(tls) => tls.deadline(),
+            Probe::Command(command) => command.timeout,
+            Probe::Prometheus(prometheus) => prometheus.timeout,
+            Probe::CloudWatch(cloudwatch) => cloudwatch.timeout,
             Probe::Postgres(postgres) => postgres.timeout,
             Probe::PostgresLedger(ledger) => ledger.timeout,
             Probe::HttpLedger(ledger) => ledger.timeout,
+            Probe::Mysql(mysql) => mysql.timeout,
+            Probe::MysqlLedger(ledger) => ledger.timeout,
+            Probe::Redis(redis) => redis.timeout,
+            Probe::RedisLedger(ledger) => ledger.timeout,
         }
     }
 }
 
+/// What goes on after a deadline: whether a good answer came after all.
+#[derive(Default)]
+pub struct Rest(Option<BoxFuture<'static, bool>>);
+
+impl Rest {
+    /// Goes on with this work.
+    pub fn of(work: impl Future<Output = bool> + Send + 'static) -> Rest {
+        Rest(Some(work.boxed()))
+    }
+
+    /// The work, if there is any.
+    pub(crate) fn work(self) -> Option<BoxFuture<'static, bool>> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Rest(under way)" } else { "Rest(none)" })
+    }
+}
+
 /// The answer to one asking.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Answer {
     /// When the first byte or SYN was sent.
     pub sent: Moment,
@@ -122,6 +239,8 @@ pub struct Answer {
     pub who: Option<Arc<str>>,
     /// How long its parts took.
     pub phases: Phases,
+    /// For a sample that timed out: the socket is kept, and what comes over it late is noted.
+    pub rest: Rest,
 }
 
 /// A probe that is ready to be asked: connected to nothing, holding its settings.
@@ -157,6 +276,8 @@ pub struct Lane {
     pub name: String,
     /// Spacing of the samples.
     pub every: Duration,
+    /// Spacing of the samples in between while an outage is on, to date its end more closely.
+    pub edge_every: Option<Duration>,
     /// Whom to ask.
     pub ask: Arc<dyn Ask>,
 }

@@ -152,8 +152,7 @@ fn writes(track: &Track, present: &[(u32, u32)]) -> Vec<Write> {
     let begins: Vec<Moment> =
         track.spans.iter().filter_map(|span| track.valid.get(span.first_bad)).map(|bad| bad.sent).collect();
     let mut writes: Vec<Write> = track
-        .samples
-        .iter()
+        .samples()
         .map(|sample| Write {
             seq: sample.seq,
             sent: sample.sent,

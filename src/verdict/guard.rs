@@ -1,15 +1,15 @@
 //! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
 
-use super::DRY_RUN;
+use super::{DRY_RUN, Seen};
 use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::ledger::Ledger;
 use crate::measure::outage::Basis;
 use crate::measure::service::Service;
 use crate::measure::{Interval, Measures};
-use crate::report::{Seen, words};
 use crate::run::event::{Ending, EventKind, StepOutcome};
 use crate::timeline::{Timeline, Track};
+use crate::words;
 
 /// The share of samples that must say something.
 const COVERAGE: f64 = 0.95;
@@ -130,6 +130,7 @@ pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures
             _ => None,
         })
         .collect();
+    seen.extend(super::cutover::evidence(measures));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let Some(felt) = service.felt else { continue };
         let before = track.valid.iter().take_while(|sample| sample.sent < felt.sent);
@@ -185,8 +186,8 @@ pub(super) fn of_ledger(ledger: &Ledger) -> Option<String> {
 }
 
 /// What a reader should know of the measures, whatever the verdict.
-pub(super) fn anomalies(timeline: &Timeline, measures: &Measures) -> Vec<String> {
-    let mut notes = Vec::new();
+pub(super) fn anomalies(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<String> {
+    let mut notes = super::cutover::notes(record, timeline, measures);
     for ledger in &measures.ledgers {
         let probe = &ledger.probe;
         if let Some((lost, survived)) = ledger.hole {

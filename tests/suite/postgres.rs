@@ -18,7 +18,8 @@ const CONNECT: Duration = Duration::from_millis(900);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn open(probe: &Probe, resolver: Resolver) -> Arc<dyn Ask> {
-    probe.open(&Opening { run_id: "test-run".to_owned(), resolver: Arc::new(resolver) }).unwrap()
+    let opening = Opening { run_id: "test-run".to_owned(), resolver: Arc::new(resolver), metrics: None };
+    probe.open(&opening).unwrap()
 }
 
 async fn ask_role(dsn: &str, role: Role) -> Answer {
@@ -271,7 +272,7 @@ async fn until_there(session: &tokio_postgres::Client, sql: &str) {
     panic!("never succeeded: {sql}");
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for (group, bytes) in der.chunks(3).enumerate() {
