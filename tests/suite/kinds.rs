@@ -138,6 +138,20 @@ async fn openssls_certificate_lasts_as_long_as_it_says() {
     }
 }
 
+#[tokio::test]
+async fn a_tls_server_that_knows_no_http2_is_no_grpc_server() {
+    if !have_program("openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (cert, key) = certificate(folder.path(), 5);
+    let server = openssl(&cert, &key);
+    let tls = format!("{{ ca_file: {}, server_name: shop.test }}", cert.display());
+    let answer = ask(&format!("grpc: {{ address: {}, tls: {tls} }}", server.address)).await;
+    assert_eq!(kind(&answer), (Class::FailFast, Cause::Protocol), "{answer:?}");
+    assert!(answer.detail.unwrap_or_default().contains("ALPN"));
+}
+
 /// An exporter with one current series and one whose samples are a minute old.
 fn exporter(down: Arc<AtomicBool>) -> Endpoint {
     Endpoint::start(move |_| match down.load(Ordering::SeqCst) {

@@ -103,9 +103,9 @@ impl GrpcAsk {
                 ));
             }
         }
-        let serving = message::response(&reply.body)
+        let health = message::response(&reply.body)
             .map_err(|why| Trouble::new(Class::FailFast, Cause::Protocol, why))?;
-        status::of_service(serving, &self.service).map(|()| 0)
+        status::of_service(health, &self.service).map(|()| 0)
     }
 
     fn request(&self) -> Request<()> {
