@@ -44,3 +44,4 @@ pub mod sample;
 pub mod spec;
 pub mod timeline;
 pub mod verdict;
+pub mod watch;

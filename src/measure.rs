@@ -1,5 +1,6 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
+pub mod breakdown;
 pub mod latency;
 pub mod ledger;
 pub mod outage;
@@ -47,18 +48,22 @@ pub struct Measures {
     pub services: Vec<service::Service>,
     /// What each ledger found: one entry per ledger probe.
     pub ledgers: Vec<ledger::Ledger>,
+    /// What the recovery is made of; nothing without a fault.
+    pub breakdown: Option<breakdown::Breakdown>,
 }
 
 impl Measures {
     /// Measures a run.
     pub fn of(record: &Record, timeline: &Timeline) -> Measures {
-        let services = timeline.tracks.iter().map(|track| service::Service::of(track, timeline)).collect();
+        let services: Vec<service::Service> =
+            timeline.tracks.iter().map(|track| service::Service::of(track, timeline)).collect();
         let ledgers = timeline
             .tracks
             .iter()
             .filter(|track| track.facts.ledger)
             .map(|track| ledger::Ledger::of(track, record, timeline.fault.as_ref().map(|fault| fault.sent)))
             .collect();
-        Measures { services, ledgers }
+        let breakdown = breakdown::Breakdown::of(record, timeline, &services);
+        Measures { services, ledgers, breakdown }
     }
 }

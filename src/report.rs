@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::measure::Interval;
+pub use crate::measure::breakdown::Breakdown;
 pub use table::Style;
 
 /// How a report can be shown.
@@ -145,6 +146,9 @@ pub struct Report {
     pub prober: ProberReport,
     /// Lines worth reading: warnings, throttling, guards that made a verdict inconclusive.
     pub notes: Vec<String>,
+    /// What the recovery is made of; absent without a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<Breakdown>,
     /// What proves it.
     pub evidence: Evidence,
 }
@@ -200,9 +204,9 @@ pub struct Seen {
 /// One declared target against what one observer measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Objective {
-    /// `rto`, `rpo`, `availability`, `latency_p99`, `must_stay_up`.
+    /// `rto`, `rpo`, `availability`, `latency_p99`, `detection`, `must_stay_up`.
     pub name: String,
-    /// The probe that decided it.
+    /// The probe that decided it; of `detection`, the alarm.
     pub observer: String,
     /// The declared target, in `unit`.
     pub target: f64,

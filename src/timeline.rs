@@ -4,6 +4,7 @@
 //! Pure: no I/O, no clock. It finds *which* samples prove an outage; [`crate::measure`] turns
 //! them into numbers, and knows the targets of neither.
 
+pub mod layers;
 mod outage;
 mod track;
 
@@ -29,6 +30,8 @@ pub struct Timeline {
     pub tracks: Vec<Track>,
     /// When the prober itself did not run.
     pub stalls: Vec<Stalled>,
+    /// What the watchers saw, in order.
+    pub layers: Vec<layers::Change>,
     /// The fault, once one was injected.
     pub fault: Option<Injection>,
     /// When the first call of any step that may have changed something was sent.
@@ -79,6 +82,7 @@ impl Timeline {
         Timeline {
             tracks,
             stalls,
+            layers: layers::changes(&record.events),
             fault: injection(record),
             touched,
             observing: phase(&[Phase::Observation]),

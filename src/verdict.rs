@@ -4,6 +4,7 @@
 //! otherwise; the worst observer decides an objective, and the worst objective the drill. A guard
 //! (see `verdict/guard.rs`) turns a pass into "it cannot be said"; it never excuses a miss.
 
+mod detection;
 mod guard;
 mod objective;
 

@@ -223,6 +223,8 @@ impl Drill<'_> {
             header,
             steps: plan.steps,
             lanes: plan.lanes,
+            watchers: plan.watchers,
+            unwatched: plan.unwatched,
             aws: scene.aws,
             desk: scene.desk,
             redactor: Arc::new(loaded.redactor.clone()),
@@ -304,13 +306,15 @@ pub async fn connect(
     dry_run: bool,
     desk: Arc<Desk>,
 ) -> Result<Option<Arc<Aws>>, Failure> {
-    if !loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_))) {
+    let acts = loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
+    if !acts && loaded.experiment.alarms.is_empty() {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {
         return Err(Failure::usage(format!(
-            "{} acts on AWS, so it needs an environment",
-            loaded.source.path
+            "{} {}, so it needs an environment",
+            loaded.source.path,
+            if acts { "acts on AWS" } else { "names alarms of AWS" }
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }

@@ -120,6 +120,7 @@ pub(crate) fn observed(objective: &Objective, report: &Report) -> String {
     let said = words::value(interval, &objective.unit);
     match objective.name.as_str() {
         "rto" if interval.hi.is_none() => format!("{said} (not recovered)"),
+        "detection" if interval.hi.is_none() => format!("{said} (no alarm fired)"),
         "rto" | "must_stay_up" if interval.lo == 0.0 => match probe {
             Some(probe) if probe.outages.is_empty() => {
                 format!("0 s (resolution {})", words::duration(tidy(probe.resolution)))

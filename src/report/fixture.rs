@@ -167,6 +167,8 @@ fn header(services: &[Service]) -> Header {
         recovery: Recovery { confirm: 10.0, within: 600.0, observe: 25.0 },
         measure_from: None,
         plan: Vec::new(),
+        alarms: Vec::new(),
+        watchers: Vec::new(),
     }
 }
 
@@ -210,6 +212,7 @@ fn blank_report(
             lag_ms: Some(Latency { count: samples, p50: 0.06, p95: 0.11, p99: 0.21, max: 3.4 }),
         },
         notes: Vec::new(),
+        breakdown: None,
         evidence: Evidence {
             firedrill: header.firedrill.clone(),
             experiment_sha256: header.experiment.sha256.clone(),

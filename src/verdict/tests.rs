@@ -15,6 +15,7 @@ fn drill() -> Record {
         rpo_writes: Some(0),
         availability: Some(0.8),
         latency: vec![LatencyObjective { percentile: 99.0, limit: 0.1 }],
+        detection: None,
     };
     let down = |at: f64| (10.2..12.2).contains(&at);
     let class = |at| if down(at) { Class::FailFast } else { Class::Ok };
