@@ -169,6 +169,7 @@ impl Ecs {
             stop: None,
             server: None,
         };
+        self.0.world.truth.layer("task", &id, task.last.name());
         state.tasks.push(task);
         id
     }

@@ -79,6 +79,22 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
+/// A point of the breakdown as people say it.
+pub(crate) fn point(name: &str) -> String {
+    match name {
+        "accepted" => "Call accepted".to_owned(),
+        "effect" => "Took hold".to_owned(),
+        "detected" => "Detected".to_owned(),
+        "replaced" => "Promoted or replaced".to_owned(),
+        "dns_moved" => "DNS moved".to_owned(),
+        "first_new_answer" => "First answer by another".to_owned(),
+        "new_connections" => "First new connection".to_owned(),
+        "kept_connections" => "Kept connections".to_owned(),
+        "stable" => "Stable".to_owned(),
+        name => clean(&capitalised(&name.replace('_', " "))),
+    }
+}
+
 /// An objective's name as people say it.
 pub(crate) fn objective(name: &str) -> String {
     match name {

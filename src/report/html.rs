@@ -3,6 +3,7 @@
 //! For two readers: a director sees the verdict and the figures in ten seconds, an auditor finds
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
+mod breakdown;
 mod evidence;
 mod journal;
 mod objectives;
@@ -42,6 +43,7 @@ pub fn render(report: &Report, record: &Record) -> String {
                 main {
                     (objectives::section(report))
                     (service::timeline(report, record, &lanes, origin))
+                    (breakdown::section(report, origin))
                     (service::outages(report, origin))
                     (service::latency(report))
                     (service::ledgers(report))

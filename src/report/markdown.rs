@@ -13,6 +13,7 @@ pub fn render(report: &Report, record: &Record) -> String {
     head(&mut out, report, origin);
     objectives(&mut out, report);
     outages(&mut out, report, origin);
+    breakdown(&mut out, report, origin);
     ledgers(&mut out, report);
     steps(&mut out, report, origin);
     lists(&mut out, report);
@@ -83,6 +84,23 @@ fn outages(out: &mut String, report: &Report, origin: Origin) {
         })
         .collect();
     table(out, &["Outage of", "Began", "Lasted", "Depth", "Errors"], &rows);
+}
+
+fn breakdown(out: &mut String, report: &Report, origin: Origin) {
+    let Some(breakdown) = report.breakdown.as_ref().filter(|found| found.points.len() > 1) else { return };
+    let rows: Vec<Vec<String>> = breakdown
+        .points
+        .iter()
+        .map(|point| {
+            vec![
+                facts::point(&point.name),
+                words::span(origin.relative(point.at)),
+                escape(&point.by.replace('_', " ")),
+                escape(&point.what),
+            ]
+        })
+        .collect();
+    table(out, &["Breakdown", "After the fault", "Seen by", "What was seen"], &rows);
 }
 
 fn ledgers(out: &mut String, report: &Report) {

@@ -13,6 +13,7 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
     out.head(report);
     out.objectives(report);
     out.outages(report, origin);
+    out.breakdown(report, origin);
     out.ledgers(report);
     out.steps(report, origin);
     out.undo(report);
@@ -143,6 +144,25 @@ impl Lines {
         self.lines.extend(table.lines(self.style, BODY));
         if all.len() > 12 {
             self.paragraph(&format!("and {} more", all.len() - 12), BODY);
+        }
+    }
+
+    fn breakdown(&mut self, report: &Report, origin: Origin) {
+        let Some(breakdown) = report.breakdown.as_ref().filter(|found| found.points.len() > 1) else {
+            return;
+        };
+        self.section("Breakdown");
+        let mut table = Table::bare();
+        for point in &breakdown.points {
+            table.row(vec![
+                facts::point(&point.name).into(),
+                words::span(origin.relative(point.at)).into(),
+                Cell::new(clean(&point.what), Tone::Quiet),
+            ]);
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        if let Some(repair) = breakdown.from_detection {
+            self.paragraph(&format!("From detection to the last recovery: {}", words::span(repair)), BODY);
         }
     }
 

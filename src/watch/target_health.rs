@@ -11,7 +11,8 @@ struct TargetGroup(String);
 /// Watches the targets of the group with this ARN.
 pub(super) fn watcher(arn: String) -> Watcher {
     let name = format!("target health in {}", elbv2::group_name(&arn));
-    Watcher::new(name, &[elbv2::DESCRIBE_TARGET_HEALTH], TargetGroup(arn))
+    let permissions = [elbv2::DESCRIBE_TARGET_HEALTH, elbv2::DESCRIBE_TARGET_GROUPS];
+    Watcher::new(name, &permissions, TargetGroup(arn))
 }
 
 #[async_trait]

@@ -16,3 +16,4 @@ mod support;
 mod support_moto;
 mod support_pg;
 mod verdicts;
+mod watchers;
