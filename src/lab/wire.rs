@@ -36,7 +36,7 @@ pub(crate) enum Protocol {
     Query { namespace: &'static str },
     /// awsJson1.1.
     Json,
-    /// rpcv2Cbor: the path names the operation.
+    /// rpcv2Cbor: the path names the operation. A service that speaks it speaks awsJson1.0 too, by the request.
     Cbor,
     /// REST-XML.
     RestXml { namespace: &'static str },
@@ -167,9 +167,10 @@ impl ControlPlane {
             let text = format!("firedrill lab: this region has no service `{}`", scope.service);
             return plain(StatusCode::NOT_IMPLEMENTED, &text);
         };
-        let protocol = service.protocol();
+        let protocol = spoken(service.protocol(), &parts.headers);
         let call = match decode(
             service.as_ref(),
+            protocol,
             &parts.method,
             parts.uri.path(),
             parts.uri.query(),
@@ -180,7 +181,7 @@ impl ControlPlane {
             Err(fault) => return refuse(protocol, &id, &fault),
         };
         self.count(&call);
-        match self.carry_out(service.as_ref(), &scope, call).await {
+        match self.carry_out(service.as_ref(), protocol, &scope, call).await {
             Some(Ok((operation, answer))) => accept(protocol, &operation, &id, answer),
             Some(Err(fault)) => refuse(protocol, &id, &fault),
             None => html_500(),
@@ -196,10 +197,10 @@ impl ControlPlane {
     async fn carry_out(
         &self,
         service: &dyn Service,
+        protocol: Protocol,
         scope: &Scope,
         mut call: Call,
     ) -> Option<Result<(String, Answer), Fault>> {
-        let protocol = service.protocol();
         let Some(caller) = self.identities.arn(&scope.key) else {
             return Some(Err(Fault::unknown_key(protocol)));
         };
@@ -243,15 +244,21 @@ fn scope(headers: &HeaderMap) -> Option<Scope> {
     Some(Scope { key, region: parts.next()?.to_owned(), service: parts.next()?.to_owned() })
 }
 
+/// The protocol of one request: what is addressed as awsJson is, whatever else the service speaks.
+fn spoken(protocol: Protocol, headers: &HeaderMap) -> Protocol {
+    let json = headers.contains_key("x-amz-target");
+    if protocol == Protocol::Cbor && json { Protocol::Json } else { protocol }
+}
+
 fn decode(
     service: &dyn Service,
+    protocol: Protocol,
     method: &Method,
     path: &str,
     query: Option<&str>,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Call, Fault> {
-    let protocol = service.protocol();
     let bytes = body;
     let body = String::from_utf8_lossy(body).into_owned();
     let mut params = Params::from_form(query.unwrap_or_default());
@@ -284,6 +291,9 @@ fn decode(
 fn accept(protocol: Protocol, operation: &str, id: &str, answer: Answer) -> Response<Body> {
     let response = format!("{operation}Response");
     match (protocol, answer) {
+        (Protocol::Json, Answer::Cbor(value)) => {
+            respond_with(200, "application/x-amz-json-1.0", id, value.json().to_string())
+        }
         (_, Answer::Cbor(value)) => speaking_cbor(respond_with(200, cbor::TYPE, id, value.bytes())),
         (_, Answer::Json(value)) => respond_with(200, "application/x-amz-json-1.1", id, value.to_string()),
         (Protocol::RestXml { namespace }, Answer::Document(status, root, xml)) => {

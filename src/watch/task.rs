@@ -203,6 +203,10 @@ impl Beat {
     }
 }
 
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;
+
 /// Around `period`, so that many watchers do not look in step.
 fn jittered(period: Duration) -> Duration {
     period.mul_f64(rand::rng().random_range(0.9..1.1))

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use firedrill::lab::{Lab, Provocation, Settings};
+
 use crate::support::{Ran, firedrill, root, said};
 
 /// The layers of which the lab keeps a record.
@@ -249,4 +251,58 @@ fn an_unknown_alarm_is_found_out_by_the_plan() {
         text.contains("storefront-5xxx") && text.contains("there is: ") && text.contains("checkout-5xx"),
         "{text}"
     );
+}
+
+/// An environment that points at a lab of this process, with the values of the storefront.
+fn outside(folder: &Path, lab: &Lab) -> std::path::PathBuf {
+    let values = lab.values();
+    let path = folder.join("firedrill.yaml");
+    let text = format!(
+        "environments:\n  outside:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    \
+         resolver: {}\n    confirm: none\n    values:\n      storefront_url: \"{}\"\n      \
+         storefront_app: \"{}\"\n",
+        lab.region(),
+        lab.account(),
+        lab.endpoint_url(),
+        lab.resolver(),
+        values["storefront_url"],
+        values["storefront_app"],
+    );
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
+#[test]
+fn what_cannot_be_watched_is_said_once_and_stops_nothing() {
+    let store = tempfile::tempdir().expect("a folder");
+    let lab = Lab::start(Settings { seed: 6, ..Settings::default() }).expect("a lab");
+    let project = outside(store.path(), &lab);
+    lab.provoke("DescribeTargetGroups", Provocation::AccessDenied);
+    lab.provoke("DescribeScalingActivities", Provocation::Html500);
+    lab.provoke("DescribeTargetHealth", Provocation::Throttle(3));
+    let file = with_alarms(store.path(), "[storefront-5xx]", "20s");
+    let output = firedrill()
+        .arg("run")
+        .arg(&file)
+        .args(["--env", "outside", "--output", "json", "--store"])
+        .arg(store.path().join("runs"))
+        .arg("--project")
+        .arg(&project)
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .output()
+        .expect("it runs");
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let about = |what: &str| {
+        let notes = report["notes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        notes.filter(|note| note.contains(what)).count()
+    };
+    assert_eq!(about("DescribeTargetGroups"), 1, "{}", report["notes"]);
+    assert_eq!(about("watching Auto Scaling group storefront"), 1, "{}", report["notes"]);
+    assert_eq!(about("watching target health"), 1, "{}", report["notes"]);
+    // The group is not seen, and everything else is.
+    let layers = report["breakdown"]["layers"].as_array().expect("layers");
+    assert!(layers.iter().all(|layer| layer["layer"] != "scaling_activity"));
+    assert!(layers.iter().any(|layer| layer["layer"] == "instance"));
 }

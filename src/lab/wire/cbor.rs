@@ -29,6 +29,20 @@ impl Cbor {
         out
     }
 
+    /// The same for those who speak JSON.
+    pub(crate) fn json(&self) -> Value {
+        match self {
+            Cbor::Text(text) => text.as_str().into(),
+            Cbor::Int(number) => (*number).into(),
+            Cbor::Double(number) | Cbor::Time(number) => (*number).into(),
+            Cbor::Bool(value) => (*value).into(),
+            Cbor::Array(items) => items.iter().map(Cbor::json).collect(),
+            Cbor::Map(entries) => Value::Object(
+                entries.iter().map(|(name, value)| ((*name).to_owned(), value.json())).collect(),
+            ),
+        }
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Cbor::Text(text) => write_text(out, text),
@@ -199,6 +213,7 @@ mod tests {
             "name": "x".repeat(300), "numbers": [0, 23, 24, 255, 256, 70_000, -1, -500],
             "threshold": 1.5, "on": true, "at": 1_700_000_000.25,
         });
+        assert_eq!(value.json(), expected);
         assert_eq!(read(&value.bytes()), Some(expected));
     }
 
