@@ -171,6 +171,8 @@ fn header(services: &[Service]) -> Header {
         recovery: Recovery { confirm: 10.0, within: 600.0, observe: 25.0 },
         measure_from: None,
         plan: Vec::new(),
+        alarms: Vec::new(),
+        watchers: Vec::new(),
     }
 }
 
@@ -223,6 +225,7 @@ fn blank_report(
             }),
         },
         notes: Vec::new(),
+        breakdown: None,
         evidence: Evidence {
             firedrill: header.firedrill.clone(),
             experiment_sha256: header.experiment.sha256.clone(),

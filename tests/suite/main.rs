@@ -26,3 +26,4 @@ mod support_moto;
 mod support_pg;
 mod support_redis;
 mod verdicts;
+mod watchers;
