@@ -5,6 +5,7 @@
 mod aws_faults;
 mod bad_files;
 mod bad_luck;
+mod calibrate;
 mod contract;
 mod experiments;
 mod lab_drills;
@@ -12,6 +13,7 @@ mod moto;
 mod moto_drills;
 mod pg_drill;
 mod postgres;
+mod stalls;
 mod support;
 mod support_moto;
 mod support_pg;
