@@ -75,7 +75,7 @@ impl Run {
         let store = tempfile::tempdir().expect("a folder");
         let file = store.path().join("watch.yaml");
         let text = format!(
-            "kind: Experiment\nname: watch\nobjectives: {{ rto: 1m }}\nprobes:\n  site:\n    http: {{ url: \"http://{}/\", timeout: 900ms }}\n    \
+            "kind: Experiment\nname: watch\nobjectives: {{ rto: 20s }}\nprobes:\n  site:\n    http: {{ url: \"http://{}/\", timeout: 900ms }}\n    \
              every: 20ms\nsteady_state: {{ for: 1s, availability: 1% }}\nsteps:\n  - {{ name: nothing, run: [\"true\"] }}\n  \
              - {{ name: watch, wait: {seconds}s }}\nrecovery: {{ confirm: 1s, within: 30s, observe: 1s }}\n",
             truth.address
