@@ -371,3 +371,6 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((share * last as f64).round() as usize).copied()
 }
+
+#[cfg(test)]
+mod tests;
