@@ -5,6 +5,7 @@
 mod aws_faults;
 mod bad_files;
 mod bad_luck;
+mod calibrate;
 mod contract;
 mod dns_cutover;
 mod experiments;
@@ -18,6 +19,7 @@ mod moto_drills;
 mod pg_drill;
 mod postgres;
 mod redis_sentinel;
+mod stalls;
 mod support;
 mod support_dns;
 mod support_kinds;
