@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all.
 #
-# Needs: a Rust toolchain, python3, and (only where PostgreSQL's server is missing) Debian's apt as root.
-# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, when there is none.
+# Needs: a Rust toolchain, python3, and (only where one of the servers is missing) Debian's apt as root.
+# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, knot, unbound and HAProxy,
+# where there is none.
 # Everything the tests talk to listens on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +18,22 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
   $sudo apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+fi
+
+missing=""
+for pair in knotd:knot knsupdate:knot-dnsutils kdig:knot-dnsutils unbound:unbound haproxy:haproxy; do
+  PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+done
+if [ -n "$missing" ]; then
+  say "installing$missing"
+  sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
+  $sudo apt-get update -qq
+  # The tests start servers of their own: Debian's must not be started beside them.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null; $sudo chmod 755 $policy; made=yes; fi
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  if [ "${made-}" = yes ]; then $sudo rm -f $policy; fi
 fi
 
 wanted="$(cat tests/moto-requirements.txt)"
