@@ -158,7 +158,7 @@ mod tests {
         assert!(page.contains("&lt;b&gt;&amp;\u{fffd}") && !page.contains("<b>"), "not escaped");
         for format in [Format::Html, Format::Text, Format::Markdown] {
             let text = show(format);
-            for said in ["3.1–3.3 s", "to the end", "60 s", "No cache can hold the old record"] {
+            for said in ["3.10–3.30 s", "to the end", "3–60 s", "No cache can hold the old record"] {
                 assert!(text.contains(said), "{format:?} does not say `{said}`: {text}");
             }
         }
