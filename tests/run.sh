@@ -2,7 +2,8 @@
 # Installs what the tests need and runs them all.
 #
 # Needs: a Rust toolchain, python3, and (only where PostgreSQL's server is missing) Debian's apt as root.
-# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, when there is none.
+# Installs: moto, the AWS stand-in, and hdrhistogram for Python, a second reader of interval logs, into .test/ (git
+# ignores it); Debian's PostgreSQL, when there is none.
 # Everything the tests talk to listens on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +27,13 @@ if [ ! -x .test/moto/bin/moto_server ] || [ "$(cat .test/moto/installed 2>/dev/n
   python3 -m venv .test/moto
   .test/moto/bin/pip install --quiet --disable-pip-version-check -r tests/moto-requirements.txt
   printf '%s' "$wanted" > .test/moto/installed
+fi
+
+if ! .test/hdr/bin/python -c 'import hdrh.log' 2>/dev/null; then
+  say "installing hdrhistogram for Python into .test/"
+  rm -rf .test/hdr
+  python3 -m venv .test/hdr
+  .test/hdr/bin/pip install --quiet --disable-pip-version-check hdrhistogram==0.10.8
 fi
 
 # Without this the tests that need a server would pass over what is missing.

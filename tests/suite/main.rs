@@ -7,6 +7,7 @@ mod bad_files;
 mod bad_luck;
 mod contract;
 mod experiments;
+mod exports;
 mod lab_drills;
 mod moto;
 mod moto_drills;
