@@ -11,6 +11,7 @@ mod dns_cutover;
 mod experiments;
 mod haproxy;
 mod kinds;
+mod exports;
 mod lab_drills;
 mod mariadb;
 mod ledgers;
