@@ -32,7 +32,7 @@ use crate::run::event::{Event, Header};
 use crate::sample::Sample;
 
 pub use intents::{IntentSlot, Intents};
-pub use reader::{JournalError, read};
+pub use reader::{JournalError, each_sample, outline, read};
 pub use samples::{SampleWriter, Seal};
 pub use writer::Writer;
 

@@ -4,16 +4,19 @@
 //! is asked once per sample and answers with one [`Answer`]; it never retries, never caches a
 //! name, never prints, and knows nothing of runs or objectives.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use crate::aws::DataPlane;
 use crate::choice;
 use crate::clock::{Clock, Moment};
 use crate::journal::IntentSlot;
-use crate::run::event::Reading;
+use crate::run::event::{DnsFacts, Reading};
 use crate::sample::{Cause, Class, Phases};
 
 mod cloud;
@@ -68,6 +71,11 @@ pub struct Opening {
 }
 
 impl Opening {
+    /// What a probe needs that has neither a ledger's name nor an environment.
+    pub fn new(run_id: impl Into<String>, resolver: Arc<Resolver>) -> Opening {
+        Opening { run_id: run_id.into(), resolver, probe: String::new(), data: None }
+    }
+
     /// What a ledger marks its entries with.
     pub(crate) fn mark(&self) -> String {
         let Opening { run_id, probe, .. } = self;
@@ -121,6 +129,14 @@ impl Probe {
         }
     }
 
+    /// How to read its answers, when it asks name servers.
+    pub fn dns_facts(&self) -> Option<DnsFacts> {
+        match self {
+            Probe::Dns(dns) => Some(dns.facts()),
+            _ => None,
+        }
+    }
+
     /// Whether it writes numbered entries that are read back in the end.
     pub fn is_ledger(&self) -> bool {
         self.name().ends_with(".ledger")
@@ -146,8 +162,30 @@ impl Probe {
     }
 }
 
+/// What goes on after a deadline: whether a good answer came after all.
+#[derive(Default)]
+pub struct Rest(Option<BoxFuture<'static, bool>>);
+
+impl Rest {
+    /// Goes on with this work.
+    pub fn of(work: impl Future<Output = bool> + Send + 'static) -> Rest {
+        Rest(Some(work.boxed()))
+    }
+
+    /// The work, if there is any.
+    pub(crate) fn work(self) -> Option<BoxFuture<'static, bool>> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Rest(under way)" } else { "Rest(none)" })
+    }
+}
+
 /// The answer to one asking.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Answer {
     /// When the first byte or SYN was sent.
     pub sent: Moment,
@@ -166,6 +204,8 @@ pub struct Answer {
     pub who: Option<Arc<str>>,
     /// How long its parts took.
     pub phases: Phases,
+    /// For a sample that timed out: the socket is kept, and what comes over it late is noted.
+    pub rest: Rest,
 }
 
 /// A probe that is ready to be asked: connected to nothing, holding its settings.

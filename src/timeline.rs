@@ -4,11 +4,14 @@
 //! Pure: no I/O, no clock. It finds *which* samples prove an outage; [`crate::measure`] turns
 //! them into numbers, and knows the targets of neither.
 
+pub mod cutover;
 mod outage;
 mod track;
 
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::journal::Record;
@@ -33,6 +36,11 @@ pub struct Timeline {
     pub fault: Option<Injection>,
     /// When the first call of any step that may have changed something was sent.
     pub touched: Option<Moment>,
+    /// When the trouble was detected by whoever was to detect it: the last look that did not show it
+    /// and the first that did. `None` when nobody did.
+    pub detected: Option<(Moment, Moment)>,
+    /// For how long a service must be good for its recovery to be proven.
+    pub confirm: Duration,
     /// Since when every impacted probe was good, as the run itself decided.
     pub observing: Option<Moment>,
     /// The end of observation: what was scheduled later belongs to no measure.
@@ -81,6 +89,8 @@ impl Timeline {
             stalls,
             fault: injection(record),
             touched,
+            detected: None,
+            confirm: Duration::try_from_secs_f64(record.header.recovery.confirm).unwrap_or_default(),
             observing: phase(&[Phase::Observation]),
             watched_until: phase(&[Phase::FinalRead, Phase::Undo]).unwrap_or(end),
             end,

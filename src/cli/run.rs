@@ -20,7 +20,7 @@ use crate::run::signals::Signals;
 use crate::spec::Loaded;
 use crate::spec::environment::{Confirmation, LAB};
 use crate::spec::experiment::Does;
-use crate::{journal, spec, verdict};
+use crate::{journal, spec};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -269,7 +269,7 @@ fn style(colour: bool) -> Style {
 
 /// How the process ends after one report.
 fn exit_of(report: &Report) -> Exit {
-    match verdict::exit_code(report) {
+    match report::exit::exit_code(report) {
         0 => Exit::Pass,
         1 => Exit::Fail,
         4 => Exit::Aborted,

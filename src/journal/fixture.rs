@@ -16,6 +16,7 @@ pub(crate) fn probe(name: &str, every: f64, ledger: bool) -> ProbeFacts {
         deadline: 0.9,
         must_stay_up: false,
         ledger,
+        dns: None,
     }
 }
 

@@ -50,7 +50,7 @@ fn every_kind_is_read_with_its_defaults_and_summed_up() {
                 ("expect", list(&["10.0.0.9"])),
             ],
             "www.test A at 10.0.0.2:53 expects 10.0.0.9",
-            900,
+            1800,
             false,
         ),
         ("postgres", vec![dsn()], "postgres://app:***@db.test:5432/orders is the writer", 2000, false),

@@ -50,11 +50,16 @@ impl Variant {
 
 impl Probe {
     /// The lanes of this probe; at least one. Asks the resolver when the probe is to watch each
-    /// address of a name.
+    /// address of a name, or each name server of a zone.
     ///
     /// # Errors
-    /// The name has no address now: a line for people.
+    /// The name has no address now, or its zone's name servers cannot be found: a line for people.
     pub async fn variants(&self, opening: &Opening) -> Result<Vec<Variant>, String> {
+        if let Probe::Dns(dns) = self {
+            let lanes = dns.lanes(opening).await?.into_iter();
+            let one = |(name, dns)| Variant { name, probe: Probe::Dns(dns), client: None, pin: None };
+            return Ok(lanes.map(one).collect());
+        }
         let clients = self.clients();
         let pins: Vec<Option<IpAddr>> = match self.host_per_ip() {
             None => vec![None],

@@ -8,6 +8,7 @@ mod axis;
 mod buckets;
 mod lane;
 mod marks;
+pub(crate) mod shares;
 
 use maud::{Markup, html};
 

@@ -85,6 +85,7 @@ pub(crate) fn objective(name: &str) -> String {
         "rto" => "RTO".to_owned(),
         "rpo" => "RPO".to_owned(),
         "availability" => "Availability".to_owned(),
+        "error_budget" => "Error budget".to_owned(),
         "must_stay_up" => "Must stay up".to_owned(),
         name => match name.strip_prefix("latency_") {
             Some(percentile) => format!("Latency {percentile}"),

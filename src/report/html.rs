@@ -3,8 +3,10 @@
 //! For two readers: a director sees the verdict and the figures in ten seconds, an auditor finds
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
+mod cutover;
 mod evidence;
 mod journal;
+mod judged;
 mod objectives;
 mod parts;
 mod service;
@@ -43,6 +45,9 @@ pub fn render(report: &Report, record: &Record) -> String {
                     (objectives::section(report))
                     (service::timeline(report, record, &lanes, origin))
                     (service::outages(report, origin))
+                    (cutover::section(report, origin))
+                    (judged::recovery(report))
+                    (judged::budget(report, origin))
                     (service::latency(report))
                     (service::ledgers(report))
                     (steps::section(report, record, origin))

@@ -26,7 +26,7 @@ use crate::plan::Planned;
 use crate::probe::Lane;
 use crate::probe::prober::{Prober, Seen};
 use crate::redact::Redactor;
-use crate::sample::Sample;
+use crate::sample::{Cause, Sample};
 
 /// How often guardrails, phases and the view look at the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -311,9 +311,14 @@ impl Engine<'_> {
                 .map(|_| ()),
             Seen::FirstError { probe, cause, text } => {
                 let name = self.run.lanes.get(usize::from(probe)).map_or("?", |lane| lane.name.as_str());
-                let text = format!("{name}: first {cause}: {text}");
+                // What is told of a good answer is no error.
+                let text = match cause {
+                    Cause::None => format!("{name}: {text}"),
+                    cause => format!("{name}: first {cause}: {text}"),
+                };
                 self.recorder.record(EventKind::Noted { text }).map(|_| ())
             }
+            Seen::Noted { text } => self.recorder.record(EventKind::Noted { text }).map(|_| ()),
             Seen::Identity { identity, who } => {
                 self.recorder.record(EventKind::IdentityMet { identity, who: who.to_string() }).map(|_| ())
             }

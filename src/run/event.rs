@@ -106,6 +106,32 @@ pub struct ProbeFacts {
     pub must_stay_up: bool,
     /// Whether it writes numbered entries that are read back.
     pub ledger: bool,
+    /// How to read its answers, when it asks name servers.
+    #[serde(default)]
+    pub dns: Option<DnsFacts>,
+}
+
+/// How to read the answers of a lane that asks name servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsFacts {
+    /// Whom it asks.
+    pub role: DnsRole,
+    /// Whether the cut-over decides its probe's RTO.
+    pub decides_cutover: bool,
+    /// Whether only what was seen here counts, and not what other caches may hold.
+    pub this_resolver_only: bool,
+}
+
+/// What a name server is to whoever asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DnsRole {
+    /// It holds the zone itself.
+    Authoritative,
+    /// It looks names up for others, and may cache.
+    Resolver,
+    /// This machine's own resolver, as its programs ask it.
+    System,
 }
 
 /// The declared targets. Times in seconds, ratios from 0 to 1.
@@ -113,6 +139,9 @@ pub struct ProbeFacts {
 pub struct Objectives {
     /// Recovery time objective.
     pub rto: Option<f64>,
+    /// From when to when the recovery time is counted.
+    #[serde(default)]
+    pub rto_measured: RtoMeasured,
     /// Recovery point objective in seconds of acknowledged writes.
     pub rpo_seconds: Option<f64>,
     /// Recovery point objective in acknowledged writes.
@@ -121,6 +150,58 @@ pub struct Objectives {
     pub availability: Option<f64>,
     /// Latency of successes: percentile (such as `99.0`, written `p99`) and its limit in seconds.
     pub latency: Vec<LatencyObjective>,
+    /// How much of an SLO's error budget the drill may spend.
+    #[serde(default)]
+    pub error_budget: Option<ErrorBudget>,
+}
+
+/// From when to when a recovery time is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RtoMeasured {
+    /// From the call that injected the fault to the end of the last outage.
+    #[default]
+    FromInjection,
+    /// From the begin of the first outage to the end of the last one: what users saw.
+    FromFirstFailure,
+    /// The outages' lengths in all.
+    TotalDown,
+    /// From the call until latency and throughput were back to what they had been.
+    FullRecovery,
+}
+
+impl RtoMeasured {
+    /// Its name in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            RtoMeasured::FromInjection => "from_injection",
+            RtoMeasured::FromFirstFailure => "from_first_failure",
+            RtoMeasured::TotalDown => "total_down",
+            RtoMeasured::FullRecovery => "full_recovery",
+        }
+    }
+}
+
+/// An SLO, and how much of its error budget one drill may spend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorBudget {
+    /// The share of requests that the service promises to serve.
+    pub slo: f64,
+    /// Over how long, in seconds.
+    pub over: f64,
+    /// The share of the budget that the drill may spend.
+    pub spend_at_most: f64,
+    /// Budget by slices of time, not by requests.
+    pub time_slice: Option<TimeSlice>,
+}
+
+/// A slice of time counts as good when enough of its requests were served (OpenSLO's `Timeslices`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeSlice {
+    /// How long a slice is, in seconds: `timeSliceWindow`.
+    pub window: f64,
+    /// The share that must be served in it: `timeSliceTarget`.
+    pub target: f64,
 }
 
 /// A limit on one latency percentile.

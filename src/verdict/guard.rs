@@ -1,14 +1,14 @@
 //! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
 
-use super::DRY_RUN;
+use super::{DRY_RUN, Seen};
 use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::outage::Basis;
 use crate::measure::service::Service;
 use crate::measure::{Interval, Measures};
-use crate::report::{Seen, words};
 use crate::run::event::{Ending, EventKind, StepOutcome};
 use crate::timeline::{Timeline, Track};
+use crate::words;
 
 /// The share of samples that must say something.
 const COVERAGE: f64 = 0.95;
@@ -127,6 +127,7 @@ pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures
             _ => None,
         })
         .collect();
+    seen.extend(super::cutover::evidence(measures));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let Some(felt) = service.felt else { continue };
         let before = track.valid.iter().take_while(|sample| sample.sent < felt.sent);
@@ -153,8 +154,8 @@ pub(super) fn of_service(name: &str, service: &Service) -> Option<String> {
 }
 
 /// What a reader should know of the measures, whatever the verdict.
-pub(super) fn anomalies(timeline: &Timeline, measures: &Measures) -> Vec<String> {
-    let mut notes = Vec::new();
+pub(super) fn anomalies(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<String> {
+    let mut notes = super::cutover::notes(record, timeline, measures);
     measures.ledgers.iter().for_each(|ledger| notes.extend(super::ledger::findings(ledger)));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let name = &track.facts.name;

@@ -8,7 +8,7 @@ use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
 use crate::spec::draft::{Draft, WatchDraft};
-use crate::spec::experiment::{Guardrail, Rpo};
+use crate::spec::experiment::{Availability, ErrorBudget, Guardrail, Rpo, Rto};
 
 /// A probe cannot be asked more often than this.
 const FASTEST: Duration = Duration::from_millis(10);
@@ -65,15 +65,21 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
                 .warning(),
         );
     }
+    if let Some(availability) = &objectives.availability
+        && let Availability::Budget(budget) = &availability.value
+    {
+        error_budget(budget, availability.span, problems);
+    }
     if let (Some(steady), Some(availability)) = (&draft.steady_state, &objectives.availability)
-        && steady.availability.0 < availability.0
+        && let Availability::Served(served) = &availability.value
+        && steady.availability.0 < served.0
     {
         problems.push(
             Problem::new(
                 availability.span,
                 format!(
-                    "the objective is {}, but the steady state may be as low as {}",
-                    availability.value, steady.availability
+                    "the objective is {served}, but the steady state may be as low as {}",
+                    steady.availability
                 ),
             )
             .label("missed before anything is broken")
@@ -83,15 +89,37 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A budget of nothing cannot be spent in part.
+fn error_budget(budget: &ErrorBudget, span: Span, problems: &mut Vec<Problem>) {
+    if budget.slo.0 >= 1.0 {
+        problems.push(
+            Problem::new(span, "an SLO of 100% leaves no error budget")
+                .label("one bad answer spends more than all of it")
+                .help("write `availability: 100%` if nothing may fail, or the SLO that is promised"),
+        );
+    }
+    if budget.over.is_zero() {
+        problems.push(Problem::new(span, "`over` must be longer than zero").help("such as `over: 30d`"));
+    }
+    let slice = budget.time_slice.as_ref().map(|slice| slice.window);
+    if slice.is_some_and(|window| window < Duration::from_secs(1)) {
+        problems.push(
+            Problem::new(span, "`time_slice.window` must be at least 1s")
+                .help("counts are kept per second; OpenSLO's usual slice is `1m`"),
+        );
+    }
+}
+
 /// A target shorter than three times what the probe can tell apart cannot be decided.
-fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Problem>) {
+fn resolution(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem>) {
     let Some(every) = &watch.every else { return };
     let wait = watch.probe.as_ref().map_or(Duration::ZERO, blind_time);
     let width = every.saturating_mul(2) + wait;
-    if rto.value >= width.saturating_mul(3) {
+    let target = rto.within;
+    if target >= width.saturating_mul(3) {
         return;
     }
-    let fitting = (rto.value / 3).saturating_sub(wait) / 2;
+    let fitting = (target / 3).saturating_sub(wait) / 2;
     let help = match fitting >= FASTEST {
         true => {
             format!("ask more often: `every: {}`", show(Duration::from_millis(fitting.as_millis() as u64)))
@@ -106,7 +134,7 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Pr
             every.span,
             format!(
                 "an RTO of {} cannot be decided by `{}`, which measures an outage to within {}",
-                show(rto.value),
+                show(target),
                 watch.name.text,
                 show(width)
             ),
@@ -117,8 +145,13 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Pr
     );
 }
 
+/// When a lost SYN is sent again, in seconds after the first, by either of the kernel's schedules: doubling
+/// (1, 3, 7, 15), and linear at first (`tcp_syn_linear_timeouts=4`: 1, 2, 3, 4, 5, 7, 11, 19). Which one a prober's
+/// machine follows is not known when a file is checked, so the worse one counts.
+const SYN_RETRIES: [u64; 9] = [19, 15, 11, 7, 5, 4, 3, 2, 1];
+
 /// How long a lost SYN can hide the end of an outage: the offset of the last one that is sent before the
-/// connect deadline.
+/// connect deadline. A name server that says nothing over UDP is asked again over TCP.
 fn blind_time(probe: &Probe) -> Duration {
     let deadline = match probe {
         Probe::Http(http) => http.connect_timeout,
@@ -128,10 +161,9 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::HttpLedger(ledger) => ledger.connect_timeout,
         // Their connections are kept: a SYN is sent by the first write alone.
         Probe::DynamodbLedger(_) | Probe::S3Ledger(_) => return Duration::ZERO,
-        Probe::Dns(_) => return Duration::ZERO,
+        Probe::Dns(dns) => return dns.patience(),
     };
-    let retries = [15, 7, 3, 1].map(Duration::from_secs);
-    retries.into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
+    SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
 }
 
 fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>) {
@@ -208,11 +240,11 @@ pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
                 (*down_for, rail.span)
             }
         };
-        let Some(rto) = rto.filter(|rto| limit < rto.value) else { continue };
+        let Some(rto) = rto.filter(|rto| limit < rto.within) else { continue };
         problems.push(
             Problem::new(
                 place,
-                format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.value)),
+                format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.within)),
             )
             .label("a recovery in between is never seen")
             .related(rto.span, "the RTO")
@@ -239,12 +271,12 @@ pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     }
     let rto = draft.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
     if let (Some(within), Some(rto)) = (recovery.within, rto)
-        && within < rto.value
+        && within < rto.within
     {
         problems.push(
             Problem::new(
                 within_place,
-                format!("the drill looks for {}, less than the RTO of {}", show(within), show(rto.value)),
+                format!("the drill looks for {}, less than the RTO of {}", show(within), show(rto.within)),
             )
             .label("a recovery after that is never seen")
             .related(rto.span, "the RTO")
