@@ -1,8 +1,8 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
-pub mod cutover;
 pub mod budget;
 pub mod breakdown;
+pub mod cutover;
 pub mod latency;
 pub mod ledger;
 pub mod outage;

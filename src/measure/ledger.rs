@@ -113,6 +113,8 @@ pub struct Pace {
 pub struct History<'a> {
     /// The probe's samples, by the instant they were sent.
     pub samples: &'a [Sample],
+    /// More of them, likewise: those that say nothing of the service. A write is one all the same.
+    pub silent: &'a [Sample],
     /// The outages it saw: when the first bad sample was sent, and when the first good one after it.
     pub outages: Vec<(Moment, Option<Moment>)>,
     /// When the fault was injected.
@@ -125,6 +127,38 @@ pub struct History<'a> {
     pub servers: Vec<String>,
     /// The servers of each other ledger of the run.
     pub others: Vec<Vec<Server>>,
+}
+
+impl<'a> History<'a> {
+    /// All samples, in the order they were sent.
+    pub(crate) fn walk(&self) -> Walk<'a> {
+        Walk { one: self.samples, other: self.silent }
+    }
+}
+
+/// Two lists of samples as one, by the instant they were sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk<'a> {
+    one: &'a [Sample],
+    other: &'a [Sample],
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = &'a Sample;
+
+    fn next(&mut self) -> Option<&'a Sample> {
+        match (self.one.split_first(), self.other.split_first()) {
+            (Some((one, rest)), other) if other.is_none_or(|(other, _)| one.sent <= other.sent) => {
+                self.one = rest;
+                Some(one)
+            }
+            (_, Some((other, rest))) => {
+                self.other = rest;
+                Some(other)
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,10 +206,9 @@ impl Ledger {
                 }
             }
         }
-        let mut samples: Vec<Sample> = track.samples().copied().collect();
-        samples.sort_by_key(|sample| (sample.sent, sample.scheduled, sample.seq));
         let history = History {
-            samples: &samples,
+            samples: &track.valid,
+            silent: &track.silent,
             outages: outages.collect(),
             fault,
             every: track.facts.every,

@@ -37,7 +37,7 @@ pub struct Server {
 /// A write counts when it was sent after another server, that came later, had first acknowledged one:
 /// then the two did not merely overlap. Of several pairs the one with most writes is told.
 pub(super) fn split(history: &History<'_>, reading: Option<&Reading>) -> Option<SplitBrain> {
-    let servers = together(servers(history.samples), &history.others);
+    let servers = together(servers(history.walk()), &history.others);
     if servers.len() < 2 {
         return None;
     }
@@ -52,7 +52,7 @@ pub(super) fn split(history: &History<'_>, reading: Option<&Reading>) -> Option<
     let present = reading.map(|reading| merged(&reading.present)).unwrap_or_default();
     let mut there = Presence::new(&present);
     let mut found: Vec<Found> = vec![Found::default(); taken_over.len()];
-    for sample in history.samples {
+    for sample in history.walk() {
         let Some(at) = taken_over.iter().position(|(old, ..)| *old == sample.identity) else { continue };
         let (Some((_, over, _)), Some(found)) = (taken_over.get(at), found.get_mut(at)) else { continue };
         if sample.sent <= *over || fate(sample) != Some(Fate::Acked) {

@@ -58,7 +58,7 @@ pub(super) fn compare(ledger: &mut Ledger, history: &History<'_>, reading: Optio
     let mut lost = Runs::default();
     let mut tally = Tally::new(history);
     let (mut ours, mut newest, mut oldest_pending) = (0u64, None, None::<Moment>);
-    for sample in history.samples {
+    for sample in history.walk() {
         let Some(fate) = fate(sample) else { continue };
         tally.add(sample, fate);
         if reading.is_none() {
@@ -197,7 +197,8 @@ impl<'a> Tally<'a> {
         if let (Some(fault), Some(first)) = (self.history.fault, self.first_sent) {
             ledger.pace.before_due = due(fault.since(first).min(BEFORE));
         }
-        let last = self.history.samples.last().map_or(Moment::ZERO, |last| last.sent);
+        let ends = [self.history.samples.last(), self.history.silent.last()];
+        let last = ends.iter().flatten().map(|last| last.sent).max().unwrap_or(Moment::ZERO);
         ledger.pace.down_due =
             self.history.outages.iter().map(|(begin, end)| due(end.unwrap_or(last).since(*begin))).sum();
     }

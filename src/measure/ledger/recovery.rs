@@ -64,7 +64,7 @@ fn survivors(
     let (mut there, mut eras) = (Presence::new(present), Eras::new(history));
     let mut survivors = vec![None; found.len()];
     let mut hole = None;
-    for sample in history.samples {
+    for sample in history.walk() {
         if fate(sample) != Some(Fate::Acked) || !there.has(sample.seq) {
             continue;
         }

@@ -43,7 +43,7 @@ pub(super) fn stale(history: &History<'_>, reading: &Reading) -> Stale {
     };
     let present = merged(&reading.present);
     let mut there = Presence::new(&present);
-    for sample in history.samples.iter().filter(|sample| (first..=last).contains(&sample.seq)) {
+    for sample in history.walk().filter(|sample| (first..=last).contains(&sample.seq)) {
         let Ok(at) = missed.binary_search_by_key(&sample.seq, |missed| missed.seq) else { continue };
         if fate(sample) == Some(Fate::Acked)
             && there.has(sample.seq)
