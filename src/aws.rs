@@ -19,9 +19,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-mod data;
 pub(crate) mod autoscaling;
 pub(crate) mod cloudwatch;
+mod data;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
@@ -135,7 +135,6 @@ pub struct Aws {
     readers: Clients,
     writers: Clients,
     sts: aws_sdk_sts::Client,
-    config: SdkConfig,
     identity: OnceLock<Identity>,
     halted: Arc<AtomicBool>,
 }
@@ -160,7 +159,6 @@ impl Aws {
             readers,
             writers,
             sts,
-            config,
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
