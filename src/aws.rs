@@ -19,17 +19,20 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+mod data;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
 pub mod fault;
 pub mod find;
 mod guard;
+pub mod metrics;
 pub(crate) mod rds;
 pub(crate) mod route53;
 pub mod target;
 mod wait;
 
+pub use data::DataPlane;
 pub use fault::{Fault, FaultKind};
 pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
@@ -116,6 +119,7 @@ pub(crate) struct Clients {
     pub(crate) rds: aws_sdk_rds::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
     pub(crate) route53: aws_sdk_route53::Client,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 /// A connection to AWS in one region with one identity.
@@ -125,6 +129,7 @@ pub struct Aws {
     readers: Clients,
     writers: Clients,
     sts: aws_sdk_sts::Client,
+    config: SdkConfig,
     identity: OnceLock<Identity>,
     halted: Arc<AtomicBool>,
 }
@@ -148,6 +153,7 @@ impl Aws {
             readers,
             writers,
             sts,
+            config,
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
@@ -195,6 +201,11 @@ impl Aws {
         &self.settings.region
     }
 
+    /// What the ledgers get their clients from.
+    pub fn data_plane(&self) -> DataPlane {
+        DataPlane::new(&self.config, &self.settings)
+    }
+
     /// Whether nothing may be changed.
     pub fn dry_run(&self) -> bool {
         self.settings.dry_run
@@ -239,6 +250,10 @@ impl Aws {
 
     pub(crate) fn route53(&self) -> &aws_sdk_route53::Client {
         &self.readers.route53
+    }
+
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        &self.readers.cloudwatch
     }
 }
 
@@ -305,6 +320,7 @@ fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard:
         rds: client!(aws_sdk_rds),
         ecs: client!(aws_sdk_ecs),
         route53: client!(aws_sdk_route53),
+        cloudwatch: client!(aws_sdk_cloudwatch),
     }
 }
 

@@ -28,6 +28,7 @@
 
 pub mod action;
 pub mod aws;
+pub mod calibrate;
 pub mod cli;
 pub mod clock;
 pub mod journal;
@@ -44,3 +45,4 @@ pub mod sample;
 pub mod spec;
 pub mod timeline;
 pub mod verdict;
+pub mod words;

@@ -160,7 +160,13 @@ impl PlanError {
 pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError> {
     let experiment = &loaded.experiment;
     let run = run_id(&experiment.name.value, &means.clock);
-    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone() };
+    let opening = Opening {
+        run_id: run.clone(),
+        resolver: means.resolver.clone(),
+        probe: String::new(),
+        metrics: means.aws.map(Aws::metrics),
+        data: means.aws.map(Aws::data_plane),
+    };
     let mut steps = Vec::new();
     let mut facts = Vec::new();
     for step in &experiment.steps {
@@ -173,7 +179,8 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         let failed = |why| PlanError::Probe { probe: watch.name.text.clone(), why };
         for variant in watch.probe.variants(&opening).await.map_err(failed)? {
             let facts = watch.facts(&variant);
-            let ask = variant.open(&opening).map_err(failed)?;
+            let own = Opening { probe: facts.name.clone(), ..opening.clone() };
+            let ask = variant.open(&own).map_err(failed)?;
             let name = facts.name.clone();
             lanes.push(Lane { name, every: watch.every, edge_every: watch.edge_every, ask });
             probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });

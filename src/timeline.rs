@@ -11,6 +11,8 @@ mod track;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::clock::Moment;
 use crate::journal::Record;
 use crate::run::event::{CallOutcome, Event, EventKind, Phase, StepOutcome};
@@ -34,6 +36,11 @@ pub struct Timeline {
     pub fault: Option<Injection>,
     /// When the first call of any step that may have changed something was sent.
     pub touched: Option<Moment>,
+    /// When the trouble was detected by whoever was to detect it: the last look that did not show it
+    /// and the first that did. `None` when nobody did.
+    pub detected: Option<(Moment, Moment)>,
+    /// For how long a service must be good for its recovery to be proven.
+    pub confirm: Duration,
     /// Since when every impacted probe was good, as the run itself decided.
     pub observing: Option<Moment>,
     /// The end of observation: what was scheduled later belongs to no measure.
@@ -82,6 +89,8 @@ impl Timeline {
             stalls,
             fault: injection(record),
             touched,
+            detected: None,
+            confirm: Duration::try_from_secs_f64(record.header.recovery.confirm).unwrap_or_default(),
             observing: phase(&[Phase::Observation]),
             watched_until: phase(&[Phase::FinalRead, Phase::Undo]).unwrap_or(end),
             end,

@@ -12,6 +12,8 @@ use crate::{record, words};
 
 pub(crate) mod ask;
 pub(crate) mod client;
+mod dial;
+mod request;
 
 record! {
     /// Sends one HTTP request and judges the answer. A status of 500 or above is a failure;
@@ -29,9 +31,18 @@ record! {
         pub expect: Option<Expect>,
         /// Whether redirects are followed.
         pub redirects: bool = false,
-        /// How long the connection may take: name, TCP and TLS. Keep it below 1s, when TCP
-        /// repeats a lost SYN by itself.
+        /// HTTP/1.1 or HTTP/2: by ALPN where there is TLS, else from the first byte on.
+        pub version: HttpVersion = HttpVersion::Http1,
+        /// The header in which the server says who it is; without one, its address stands for it.
+        pub identity_header: Option<String>,
+        /// How long the name may take.
+        pub dns_timeout: Duration = Duration::from_millis(900),
+        /// How long the TCP connection may take. Keep it below 1s, when TCP repeats a lost SYN by itself.
         pub connect_timeout: Duration = Duration::from_millis(900),
+        /// How long the TLS handshake may take.
+        pub tls_timeout: Duration = Duration::from_secs(1),
+        /// How long the answer's first byte may take, once the request is sent; without it, `timeout` decides.
+        pub first_byte_timeout: Option<Duration>,
         /// How long the whole request may take, from its first packet to the last byte of the answer.
         pub timeout: Duration = Duration::from_secs(2),
         /// A good answer that takes longer than this counts as slow, and so as bad.
@@ -69,6 +80,24 @@ record! {
         /// The name that the certificate must carry, when it is not the one connected to.
         pub server_name: Option<String>,
     }
+}
+
+words! {
+    /// The protocol's version.
+    pub enum HttpVersion {
+        /// HTTP/1.1.
+        "http1" => Http1,
+        /// HTTP/2.
+        "http2" => Http2,
+    }
+}
+
+/// How long the parts of a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budgets {
+    pub(crate) dns: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) tls: Duration,
 }
 
 words! {
@@ -130,6 +159,29 @@ impl Decode for Connections {
 }
 
 impl Http {
+    /// A plain request, with every setting as it is without being said.
+    pub fn get(url: reqwest::Url) -> Http {
+        Http {
+            url: Url(url),
+            method: Method(reqwest::Method::GET),
+            headers: None,
+            body: None,
+            expect: None,
+            redirects: false,
+            version: HttpVersion::Http1,
+            identity_header: None,
+            dns_timeout: Duration::from_millis(900),
+            connect_timeout: Duration::from_millis(900),
+            tls_timeout: Duration::from_secs(1),
+            first_byte_timeout: None,
+            timeout: Duration::from_secs(2),
+            slower_than: None,
+            tls: None,
+            connection: Connections(vec![Connection::Fresh]),
+            per_ip: false,
+        }
+    }
+
     /// One line for people: `GET http://shop.test/health expects 200`.
     pub fn summary(&self) -> String {
         let mut line = format!("{} {}", self.method, self.url);

@@ -13,7 +13,8 @@ use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::Interval;
 use crate::report::{
-    Evidence, Fault, Latency, Outage, Outcome, ProbeReport, ProberReport, Proof, Report, UndoReport,
+    Evidence, Fault, Latency, LeastReport, Outage, Outcome, ProbeReport, ProberReport, Proof, Report,
+    StatesReport, UndoReport,
 };
 use crate::run::event::{
     EnvironmentFacts, Event, EventKind, ExperimentFacts, Header, Objectives, Phase, ProbeFacts, Recovery,
@@ -203,6 +204,7 @@ fn blank_report(
             injected_at,
             evidence: Vec::new(),
         }),
+        rto: None,
         objectives: Vec::new(),
         probes,
         rpo: Vec::new(),
@@ -211,7 +213,14 @@ fn blank_report(
         undo: UndoReport { complete: true, ..UndoReport::default() },
         prober: ProberReport {
             stalls: Vec::new(),
-            lag_ms: Some(Latency { count: samples, p50: 0.06, p95: 0.11, p99: 0.21, max: 3.4 }),
+            lag_ms: Some(Latency {
+                count: samples,
+                p50: 0.06,
+                p95: 0.11,
+                p99: 0.21,
+                max: 3.4,
+                ..Latency::default()
+            }),
         },
         notes: Vec::new(),
         evidence: Evidence {
@@ -254,6 +263,12 @@ fn probe_report(service: &Service, samples: &[Sample], fault: Option<Interval>) 
         availability: (!watched.is_empty()).then(|| served as f64 / watched.len() as f64),
         resolution: 2.0 * service.facts.every + 5.0 * service.usual_ms / 1e3,
         latency_ms,
+        parts_ms: BTreeMap::new(),
+        availability_time: None,
+        recovery: None,
+        states: StatesReport::default(),
+        error_budget: None,
+        late: 0,
         outages,
         blips: 0,
         errors: errors(samples.iter()),
@@ -284,6 +299,7 @@ fn outage(samples: &[Sample], from: f64, to: f64) -> Option<Outage> {
         begin,
         end,
         duration: Interval { lo: shortest, hi: end.hi.map(|hi| hi - begin.lo) },
+        least: LeastReport { safe: shortest, issue: shortest, used: "issue".into() },
         errors: errors(samples[first..=last].iter()),
         bad_ratio: within.len() as f64 / counted as f64,
         proof: Proof {
@@ -309,5 +325,6 @@ fn latency(samples: &[Sample], from: f64, to: f64) -> Option<Latency> {
         p95: at(0.95),
         p99: at(0.99),
         max: at(1.0),
+        ..Latency::default()
     })
 }

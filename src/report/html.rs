@@ -6,6 +6,7 @@
 mod cutover;
 mod evidence;
 mod journal;
+mod judged;
 mod objectives;
 mod parts;
 mod service;
@@ -45,6 +46,8 @@ pub fn render(report: &Report, record: &Record) -> String {
                     (service::timeline(report, record, &lanes, origin))
                     (service::outages(report, origin))
                     (cutover::section(report, origin))
+                    (judged::recovery(report))
+                    (judged::budget(report, origin))
                     (service::latency(report))
                     (service::ledgers(report))
                     (steps::section(report, record, origin))

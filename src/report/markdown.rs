@@ -4,7 +4,8 @@
 
 use crate::journal::Record;
 use crate::report::facts::{self, Origin};
-use crate::report::{Outcome, Report, Verdict, cutover, words};
+use crate::report::facts_judged as judged;
+use crate::report::{Outcome, ProbeReport, Report, Verdict, cutover, words};
 
 /// The report as Markdown.
 pub fn render(report: &Report, record: &Record) -> String {
@@ -14,6 +15,8 @@ pub fn render(report: &Report, record: &Record) -> String {
     objectives(&mut out, report);
     outages(&mut out, report, origin);
     cut_over(&mut out, report, origin);
+    recovery(&mut out, report);
+    budgets(&mut out, report, origin);
     ledgers(&mut out, report);
     steps(&mut out, report, origin);
     lists(&mut out, report);
@@ -98,6 +101,31 @@ fn cut_over(out: &mut String, report: &Report, origin: Origin) {
         out.push_str(&format!("- {name}: {}\n", escape(&at)));
     }
     out.push('\n');
+}
+
+fn recovery(out: &mut String, report: &Report) {
+    let columns = judged::recoveries(report);
+    let mut head = vec!["Recovery of"];
+    head.extend(columns.iter().map(|(_, said)| *said));
+    head.push("Seconds");
+    let row = |probe: &ProbeReport| {
+        let mut row = vec![escape(&probe.name)];
+        row.extend(columns.iter().map(|(name, _)| judged::recovered(probe, name)));
+        row.push(judged::states(probe));
+        row
+    };
+    let rows: Vec<Vec<String>> = judged::shaken(report).map(row).collect();
+    table(out, &head, &rows);
+}
+
+fn budgets(out: &mut String, report: &Report, origin: Origin) {
+    let said = judged::budgets(report, origin);
+    out.extend(
+        said.iter().map(|(probe, sentence)| format!("- **{}** {}\n", escape(probe), escape(sentence))),
+    );
+    if !said.is_empty() {
+        out.push('\n');
+    }
 }
 
 fn ledgers(out: &mut String, report: &Report) {

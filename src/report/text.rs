@@ -3,6 +3,7 @@
 
 use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
+use crate::report::facts_judged as judged;
 use crate::report::table::{Cell, Style, Table, Tone, wrap};
 use crate::report::{Objective, Outcome, Report, Verdict, cutover, words};
 
@@ -14,6 +15,8 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
     out.objectives(report);
     out.outages(report, origin);
     out.cutover(report, origin);
+    out.recovery(report);
+    out.budgets(report, origin);
     out.ledgers(report);
     out.steps(report, origin);
     out.undo(report);
@@ -157,6 +160,38 @@ impl Lines {
         self.lines.extend(table.lines(self.style, BODY));
         for (name, at) in cutover::milestones(found, origin) {
             self.paragraph(&format!("{name}: {at}"), BODY);
+        }
+    }
+
+    fn recovery(&mut self, report: &Report) {
+        let shaken: Vec<_> = judged::shaken(report).collect();
+        if shaken.is_empty() {
+            return;
+        }
+        self.section("Recovery");
+        let columns = judged::recoveries(report);
+        let mut head = vec!["Probe"];
+        head.extend(columns.iter().map(|(_, said)| *said));
+        let mut table = Table::new(&head);
+        for probe in &shaken {
+            let mut row: Vec<Cell> = vec![clean(&probe.name).into()];
+            row.extend(columns.iter().map(|(name, _)| Cell::from(judged::recovered(probe, name))));
+            table.row(row);
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        for probe in shaken.iter().filter(|probe| probe.states.flapping) {
+            self.paragraph(&format!("{}: {}", clean(&probe.name), judged::states(probe)), BODY);
+        }
+    }
+
+    fn budgets(&mut self, report: &Report, origin: Origin) {
+        let said = judged::budgets(report, origin);
+        if said.is_empty() {
+            return;
+        }
+        self.section("Error budget");
+        for (probe, sentence) in said {
+            self.paragraph(&format!("{}: {sentence}", clean(probe)), BODY);
         }
     }
 
