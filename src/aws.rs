@@ -26,6 +26,7 @@ pub(crate) mod ecs;
 pub mod fault;
 pub mod find;
 mod guard;
+pub mod metrics;
 pub(crate) mod rds;
 pub(crate) mod route53;
 pub mod target;
@@ -118,6 +119,7 @@ pub(crate) struct Clients {
     pub(crate) rds: aws_sdk_rds::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
     pub(crate) route53: aws_sdk_route53::Client,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 /// A connection to AWS in one region with one identity.
@@ -249,6 +251,10 @@ impl Aws {
     pub(crate) fn route53(&self) -> &aws_sdk_route53::Client {
         &self.readers.route53
     }
+
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        &self.readers.cloudwatch
+    }
 }
 
 /// How a reading call is repeated. Not adaptively: that holds calls back after a throttling until their time
@@ -314,6 +320,7 @@ fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard:
         rds: client!(aws_sdk_rds),
         ecs: client!(aws_sdk_ecs),
         route53: client!(aws_sdk_route53),
+        cloudwatch: client!(aws_sdk_cloudwatch),
     }
 }
 

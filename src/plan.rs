@@ -164,6 +164,7 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         run_id: run.clone(),
         resolver: means.resolver.clone(),
         probe: String::new(),
+        metrics: means.aws.map(Aws::metrics),
         data: means.aws.map(Aws::data_plane),
     };
     let mut steps = Vec::new();

@@ -13,30 +13,44 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::aws::DataPlane;
+use crate::aws::metrics::Metrics;
 use crate::choice;
 use crate::clock::{Clock, Moment};
 use crate::journal::IntentSlot;
 use crate::run::event::{DnsFacts, Reading};
 use crate::sample::{Cause, Class, Phases};
 
+pub mod bounds;
 mod cloud;
+pub mod cloudwatch;
+pub mod command;
 mod connect;
 mod deadline;
 pub mod dns;
 pub mod dynamodb_ledger;
 #[cfg(test)]
 mod fixture;
+pub mod grpc;
 pub mod http;
 pub mod http_ledger;
+mod kept;
 mod ledger;
+pub mod mysql;
+pub mod mysql_ledger;
 pub mod pace;
 pub mod postgres;
 pub mod postgres_ledger;
 pub mod prober;
+pub mod prometheus;
+pub mod redis;
+pub mod redis_ledger;
 mod resolve;
 pub mod s3_ledger;
+mod store_url;
 pub mod tcp;
 mod tls;
+pub mod tls_check;
+mod trace;
 mod trouble;
 mod variant;
 
@@ -49,9 +63,18 @@ choice! {
         "http" => Http(http::Http),
         "tcp" => Tcp(tcp::Tcp),
         "dns" => Dns(dns::Dns),
+        "grpc" => Grpc(grpc::Grpc),
+        "tls" => Tls(tls_check::Tls),
+        "command" => Command(command::Command),
+        "prometheus" => Prometheus(prometheus::Prometheus),
+        "cloudwatch" => CloudWatch(cloudwatch::CloudWatch),
         "postgres" => Postgres(postgres::Postgres),
         "postgres.ledger" => PostgresLedger(postgres_ledger::PostgresLedger),
         "http.ledger" => HttpLedger(http_ledger::HttpLedger),
+        "mysql" => Mysql(mysql::Mysql),
+        "mysql.ledger" => MysqlLedger(mysql_ledger::MysqlLedger),
+        "redis" => Redis(redis::Redis),
+        "redis.ledger" => RedisLedger(redis_ledger::RedisLedger),
         "dynamodb.ledger" => DynamodbLedger(dynamodb_ledger::DynamodbLedger),
         "s3.ledger" => S3Ledger(s3_ledger::S3Ledger),
     }
@@ -64,6 +87,8 @@ pub struct Opening {
     pub run_id: String,
     /// Whom to ask for names.
     pub resolver: Arc<Resolver>,
+    /// Who reads CloudWatch's metrics, when there is an environment.
+    pub metrics: Option<Metrics>,
     /// The probe's name, to tell the ledgers of one run apart; empty for a verification.
     pub probe: String,
     /// Clients for the stores that ledgers write to, when there is an environment.
@@ -71,9 +96,15 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// What a probe needs that has neither a ledger's name nor an environment.
-    pub fn new(run_id: impl Into<String>, resolver: Arc<Resolver>) -> Opening {
-        Opening { run_id: run_id.into(), resolver, probe: String::new(), data: None }
+    /// For a probe that needs nothing but names.
+    pub fn new(run_id: impl Into<String>, resolver: Resolver) -> Opening {
+        Opening {
+            run_id: run_id.into(),
+            resolver: Arc::new(resolver),
+            probe: String::new(),
+            metrics: None,
+            data: None,
+        }
     }
 
     /// What a ledger marks its entries with.
@@ -103,11 +134,24 @@ impl Probe {
             Probe::Http(http) => Arc::new(http::ask::HttpAsk::open(http, opening)?),
             Probe::Tcp(tcp) => Arc::new(tcp::ask::TcpAsk::open(tcp, opening)),
             Probe::Dns(dns) => Arc::new(dns::ask::DnsAsk::open(dns, opening)?),
+            Probe::Grpc(grpc) => Arc::new(grpc::ask::GrpcAsk::open(grpc, opening)?),
+            Probe::Tls(tls) => Arc::new(tls_check::ask::TlsAsk::open(tls, opening)?),
+            Probe::Command(command) => Arc::new(command::ask::CommandAsk::open(command)?),
+            Probe::Prometheus(prometheus) => {
+                Arc::new(prometheus::ask::PrometheusAsk::open(prometheus, opening)?)
+            }
+            Probe::CloudWatch(cloudwatch) => {
+                Arc::new(cloudwatch::ask::CloudWatchAsk::open(cloudwatch, opening)?)
+            }
             Probe::Postgres(postgres) => Arc::new(postgres::ask::PostgresAsk::open(postgres, opening)?),
             Probe::PostgresLedger(ledger) => {
                 Arc::new(postgres_ledger::PostgresLedgerAsk::open(ledger, opening)?)
             }
             Probe::HttpLedger(ledger) => Arc::new(http_ledger::HttpLedgerAsk::open(ledger, opening)?),
+            Probe::Mysql(mysql) => Arc::new(mysql::ask::MysqlAsk::open(mysql, opening)?),
+            Probe::MysqlLedger(ledger) => Arc::new(mysql_ledger::MysqlLedgerAsk::open(ledger, opening)?),
+            Probe::Redis(redis) => Arc::new(redis::ask::RedisAsk::open(redis, opening)?),
+            Probe::RedisLedger(ledger) => Arc::new(redis_ledger::RedisLedgerAsk::open(ledger, opening)?),
             Probe::DynamodbLedger(ledger) => {
                 Arc::new(dynamodb_ledger::DynamodbLedgerAsk::open(ledger, opening)?)
             }
@@ -121,9 +165,18 @@ impl Probe {
             Probe::Http(http) => http.summary(),
             Probe::Tcp(tcp) => tcp.summary(),
             Probe::Dns(dns) => dns.summary(),
+            Probe::Grpc(grpc) => grpc.summary(),
+            Probe::Tls(tls) => tls.summary(),
+            Probe::Command(command) => command.summary(),
+            Probe::Prometheus(prometheus) => prometheus.summary(),
+            Probe::CloudWatch(cloudwatch) => cloudwatch.summary(),
             Probe::Postgres(postgres) => postgres.summary(),
             Probe::PostgresLedger(ledger) => ledger.summary(),
             Probe::HttpLedger(ledger) => ledger.summary(),
+            Probe::Mysql(mysql) => mysql.summary(),
+            Probe::MysqlLedger(ledger) => ledger.summary(),
+            Probe::Redis(redis) => redis.summary(),
+            Probe::RedisLedger(ledger) => ledger.summary(),
             Probe::DynamodbLedger(ledger) => ledger.summary(),
             Probe::S3Ledger(ledger) => ledger.summary(),
         }
@@ -144,7 +197,28 @@ impl Probe {
 
     /// Whether it asks AWS, and so needs an environment.
     pub fn asks_aws(&self) -> bool {
-        matches!(self, Probe::DynamodbLedger(_) | Probe::S3Ledger(_))
+        matches!(self, Probe::CloudWatch(_) | Probe::DynamodbLedger(_) | Probe::S3Ledger(_))
+    }
+
+    /// The spacing of a kind's samples when a file does not say it.
+    pub fn usual_spacing(kind: &str) -> Duration {
+        match kind {
+            "command" => Duration::from_secs(1),
+            "prometheus" => Duration::from_secs(5),
+            "cloudwatch" => Duration::from_secs(30),
+            _ => Duration::from_millis(100),
+        }
+    }
+
+    /// The shortest spacing of a kind's samples: what asking costs, here or there, sets it.
+    pub fn shortest_spacing(kind: &str) -> Duration {
+        match kind {
+            // A process each time.
+            "command" | "prometheus" => Duration::from_millis(250),
+            // Paid by the call, and limited for the whole account.
+            "cloudwatch" => Duration::from_secs(5),
+            _ => Duration::from_millis(10),
+        }
     }
 
     /// The longest that one asking can take.
@@ -153,9 +227,18 @@ impl Probe {
             Probe::Http(http) => http.timeout,
             Probe::Tcp(tcp) => tcp.deadline(),
             Probe::Dns(dns) => dns.timeout,
+            Probe::Grpc(grpc) => grpc.timeout,
+            Probe::Tls(tls) => tls.deadline(),
+            Probe::Command(command) => command.timeout,
+            Probe::Prometheus(prometheus) => prometheus.timeout,
+            Probe::CloudWatch(cloudwatch) => cloudwatch.timeout,
             Probe::Postgres(postgres) => postgres.timeout,
             Probe::PostgresLedger(ledger) => ledger.timeout,
             Probe::HttpLedger(ledger) => ledger.timeout,
+            Probe::Mysql(mysql) => mysql.timeout,
+            Probe::MysqlLedger(ledger) => ledger.timeout,
+            Probe::Redis(redis) => redis.timeout,
+            Probe::RedisLedger(ledger) => ledger.timeout,
             Probe::DynamodbLedger(ledger) => ledger.timeout,
             Probe::S3Ledger(ledger) => ledger.timeout,
         }

@@ -321,7 +321,8 @@ impl Laned<'_> {
     }
 
     fn offence(&self, what: String, from: f64, to: f64) -> Offence {
-        let samples = &self.track.samples;
+        let mut samples: Vec<_> = self.track.samples().collect();
+        samples.sort_by_key(|sample| sample.sent);
         let near = |at: f64| {
             let middle = samples.partition_point(|sample| sample.sent.secs() < at);
             middle.saturating_sub(AROUND)..(middle + AROUND).min(samples.len())
@@ -330,7 +331,7 @@ impl Laned<'_> {
         let mut shown = first.clone().chain(last).collect::<Vec<_>>();
         shown.sort_unstable();
         shown.dedup();
-        let samples = shown.into_iter().filter_map(|at| samples.get(at)).map(line).collect();
+        let samples = shown.into_iter().filter_map(|at| samples.get(at)).map(|sample| line(sample)).collect();
         Offence { mode: self.mode, what, samples }
     }
 }

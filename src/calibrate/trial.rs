@@ -1,7 +1,6 @@
 //! One calibration: truth servers, the real prober on them, and what both say, side by side.
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -12,7 +11,7 @@ use super::pacing::Bare;
 use super::{Line, Mode};
 use crate::clock::Clock;
 use crate::journal::{self, Record};
-use crate::probe::http::{Connection, Expect, Http, Method, Statuses, Url};
+use crate::probe::http::{Connection, Connections, Expect, Http, Statuses};
 use crate::probe::prober::{Prober, Seen};
 use crate::probe::{Lane, Opening, Probe, Resolver};
 use crate::run::event::{
@@ -117,12 +116,12 @@ pub async fn run(settings: &Settings) -> Result<Trial, String> {
         let seed = settings.seed.wrapping_add(index as u64);
         players.push(Player::start(*mode, seed, settings).await.map_err(|why| failed(*mode, &why))?);
     }
-    let opening = Opening::new("calibrate", Arc::new(Resolver::System));
+    let opening = Opening::new("calibrate", Resolver::System);
     let probes: Vec<Probe> =
         players.iter().map(|player| probe(&player.address, settings)).collect::<Result<_, _>>()?;
     let lanes = probes.iter().zip(&players).map(|(probe, player)| {
         let ask = probe.open(&opening)?;
-        Ok(Lane { name: player.mode.name().to_owned(), every: settings.every, ask })
+        Ok(Lane { name: player.mode.name().to_owned(), every: settings.every, edge_every: None, ask })
     });
     let lanes = lanes.collect::<Result<Vec<Lane>, String>>()?;
     let clock = Clock::start();
@@ -155,17 +154,10 @@ fn probe(address: &str, settings: &Settings) -> Result<Probe, String> {
         body_contains: Some("ok".to_owned()),
     };
     Ok(Probe::Http(Http {
-        url: Url(url),
-        method: Method(reqwest::Method::GET),
-        headers: None,
-        body: None,
         expect: Some(expect),
-        redirects: false,
-        connect_timeout: Duration::from_millis(900).min(settings.timeout),
         timeout: settings.timeout,
-        slower_than: None,
-        tls: None,
-        connection: settings.connection,
+        connection: Connections(vec![settings.connection]),
+        ..Http::get(url)
     }))
 }
 
@@ -180,12 +172,15 @@ fn record(settings: &Settings, probes: &[Probe], clock: Clock, seen: UnboundedRe
                 at_ns: to,
                 kind: EventKind::ProberStalled { from_ns: from, to_ns: to, witness },
             }),
-            Seen::FirstError { .. } | Seen::Identity { .. } => {}
+            Seen::FirstError { .. } | Seen::Identity { .. } | Seen::Noted { .. } => {}
         }
     }
     events.push(Event { at_ns: clock.now(), kind: EventKind::RunEnded { ending: Ending::Completed } });
     let facts = |(mode, probe): (&Mode, &Probe)| ProbeFacts {
         name: mode.name().to_owned(),
+        probe: mode.name().to_owned(),
+        client: None,
+        dns: None,
         kind: probe.name().to_owned(),
         summary: probe.summary(),
         every: settings.every.as_secs_f64(),

@@ -160,7 +160,7 @@ impl Decode for Connections {
 
 impl Http {
     /// A plain request, with every setting as it is without being said.
-    pub(crate) fn get(url: reqwest::Url) -> Http {
+    pub fn get(url: reqwest::Url) -> Http {
         Http {
             url: Url(url),
             method: Method(reqwest::Method::GET),

@@ -53,6 +53,40 @@ fn every_kind_is_read_with_its_defaults_and_summed_up() {
             1800,
             false,
         ),
+        (
+            "grpc",
+            vec![
+                ("address", scalar("shop.test:50051")),
+                ("service", scalar("shop.Checkout")),
+                ("connection", scalar("kept")),
+            ],
+            "gRPC health of shop.Checkout at shop.test:50051 (kept connection)",
+            2000,
+            false,
+        ),
+        (
+            "tls",
+            vec![
+                ("address", scalar("10.0.0.1:443")),
+                ("insecure", scalar("true")),
+                ("expires_in", scalar("14d")),
+            ],
+            "TLS handshake with 10.0.0.1:443, valid for 14d more",
+            1900,
+            false,
+        ),
+        ("command", vec![("run", list(&["sh", "-c", "true"]))], "run sh -c true", 5000, false),
+        (
+            "prometheus",
+            vec![
+                ("url", scalar("http://ops:hunter2@prom.test:9090")),
+                ("query", scalar("up")),
+                ("expect", map(&[("above", scalar("50%"))])),
+            ],
+            "`up` at http://ops:***@prom.test:9090/ is above 0.5",
+            5000,
+            false,
+        ),
         ("postgres", vec![dsn()], "postgres://app:***@db.test:5432/orders is the writer", 2000, false),
         (
             "postgres.ledger",
@@ -62,6 +96,37 @@ fn every_kind_is_read_with_its_defaults_and_summed_up() {
             true,
         ),
         ("http.ledger", vec![url()], "numbered entries to http://shop.test:8080/health", 2000, true),
+        (
+            "mysql",
+            vec![("dsn", scalar("mysql://app:hunter2@db.test/orders")), ("connection", scalar("kept"))],
+            "mysql://app:***@db.test:3306/orders is the writer (kept connection)",
+            2000,
+            false,
+        ),
+        (
+            "mysql.ledger",
+            vec![("dsn", scalar("mysql://app:hunter2@db.test/orders"))],
+            "numbered rows at mysql://app:***@db.test:3306/orders",
+            2000,
+            true,
+        ),
+        (
+            "redis",
+            vec![("dsn", scalar("redis://:hunter2@cache.test")), ("role", scalar("replica"))],
+            "redis://:***@cache.test:6379 is a replica",
+            2000,
+            false,
+        ),
+        (
+            "redis.ledger",
+            vec![
+                ("dsn", scalar("redis+sentinel://app:hunter2@s1.test,s2.test/orders")),
+                ("wait", map(&[("replicas", scalar("2"))])),
+            ],
+            "numbered entries at redis+sentinel://app:***@s1.test:26379,s2.test:26379/orders, on 2 replicas",
+            2000,
+            true,
+        ),
     ] {
         let probe = read(kind, &entries).unwrap();
         assert_eq!(probe.name(), kind);
@@ -171,6 +236,13 @@ async fn each_client_and_each_address_is_a_lane_of_its_own() {
         let names: Vec<&str> = variants.iter().map(|v| v.name.as_deref().unwrap_or_default()).collect();
         assert_eq!(names, expected);
         assert!(variants.iter().all(|variant| variant.open(&opening).is_ok()));
+    }
+    for (kind, dsn) in [("mysql", "mysql://db.test/orders"), ("redis", "redis://cache.test")] {
+        let clients = [("dsn", scalar(dsn)), ("connection", list(&["fresh", "reconnect"]))];
+        let variants = read(kind, &clients).unwrap().variants(&opening).await.unwrap();
+        let words: Vec<_> = variants.iter().map(|v| v.client.unwrap().word()).collect();
+        assert_eq!(words, ["fresh", "reconnect"], "{kind}");
+        assert!(variants[1].probe.summary().contains("reconnect connection"));
     }
     assert!(read("http", &[url(), ("connection", list(&["kept", "kept"]))]).is_err());
     assert!(read("http", &[url(), ("connection", list(&[]))]).is_err());

@@ -89,12 +89,25 @@ impl Probe {
 
     /// The probe once per kind of client that it is to stand for.
     fn clients(&self) -> Vec<(Option<Connection>, Probe)> {
-        let Probe::Http(http) = self else { return vec![(None, self.clone())] };
-        let one = |client: &Connection| {
-            let http = super::http::Http { connection: Connections(vec![*client]), ..http.clone() };
-            (Some(*client), Probe::Http(http))
+        let connections = match self {
+            Probe::Http(http) => &http.connection,
+            Probe::Mysql(mysql) => &mysql.connection,
+            Probe::Redis(redis) => &redis.connection,
+            // A ledger stands for one client: two would write the same numbers.
+            _ => return vec![(None, self.clone())],
         };
-        http.connection.0.iter().map(one).collect()
+        let one = |client: &Connection| {
+            let mut probe = self.clone();
+            let alone = Connections(vec![*client]);
+            match &mut probe {
+                Probe::Http(http) => http.connection = alone,
+                Probe::Mysql(mysql) => mysql.connection = alone,
+                Probe::Redis(redis) => redis.connection = alone,
+                _ => {}
+            }
+            (Some(*client), probe)
+        };
+        connections.0.iter().map(one).collect()
     }
 
     /// The name whose every address is a lane of its own.

@@ -272,7 +272,7 @@ fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
     WatchDraft {
         every: match every {
             true => field(inside, node.span, "every", None, cx),
-            false => Some(Spanned { value: Duration::from_millis(100), span: key.span }),
+            false => Some(Spanned { value: Probe::usual_spacing(kind.unwrap_or_default()), span: key.span }),
         },
         edge_every: match inside.iter().any(|(key, _)| key.text == "edge_every") {
             true => field(inside, node.span, "edge_every", None, cx).map(Some),

@@ -72,8 +72,10 @@ impl Bed {
     async fn drill(&self, rto: &str, names: &str) -> Ran {
         let file = self.experiment(rto, names);
         let project = self.folder.path().join("firedrill.yaml");
-        let environment =
-            format!("environments:\n  bed:\n    resolver: \"{}\"\n    confirm: none\n", self.resolver());
+        let environment = format!(
+            "environments:\n  bed:\n    resolver: \"{}\"\n    confirm: none\n",
+            self.resolver()
+        );
         std::fs::write(&project, environment).expect("written");
         let store = self.folder.path().join("runs");
         let run = move || {
@@ -107,10 +109,7 @@ async fn every_turn_holds_the_time_of_the_update() {
         holds("first new answer", &lane["first_new"], truth);
         holds("last old answer", &lane["last_old"], truth);
         let (lo, hi) = ends(&lane["first_new"]);
-        println!(
-            "name server {which}: turned in {lo:.3}–{hi:.3} s, updated in {:.3}–{:.3} s",
-            truth.0, truth.1
-        );
+        println!("name server {which}: turned in {lo:.3}–{hi:.3} s, updated in {:.3}–{:.3} s", truth.0, truth.1);
         assert!(hi - lo < 0.5, "{lane}");
     }
     holds("first name server", &cutover["authoritative_first"], first);
@@ -191,12 +190,10 @@ async fn a_lucky_resolver_does_not_make_an_rto() {
     let here = Bed::start().await;
     let ran = here.drill("30s", ", observers: this_resolver_only").await;
     let observed = ends(&rto(&ran, "names")["observed"]);
-    let turned = ["0", "1"]
-        .iter()
-        .enumerate()
-        .map(|(which, _)| ends(&lane(&ran, &format!("names/{}", here.name_server(which)))["first_new"]).1);
+    let turned = ["0", "1"].iter().enumerate().map(|(which, _)| {
+        ends(&lane(&ran, &format!("names/{}", here.name_server(which)))["first_new"]).1
+    });
     let resolver = ends(&lane(&ran, &format!("names/{}", here.resolver()))["first_new"]).1;
-    let last =
-        turned.fold(resolver, f64::max) - ran.report["fault"]["injected_at"]["lo"].as_f64().expect("one");
+    let last = turned.fold(resolver, f64::max) - ran.report["fault"]["injected_at"]["lo"].as_f64().expect("one");
     assert!((observed.1 - last).abs() < 1e-6, "{observed:?} is not {last}");
 }

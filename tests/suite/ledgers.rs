@@ -112,12 +112,9 @@ fn a_killed_run_accounts_for_every_write_that_it_began() {
 }
 
 fn open(probe: &Probe, aws: &firedrill::aws::Aws) -> Arc<dyn Ask> {
-    let opening = Opening {
-        run_id: "test-run".to_owned(),
-        resolver: Arc::new(Resolver::System),
-        probe: "orders".to_owned(),
-        data: Some(aws.data_plane()),
-    };
+    let mut opening = Opening::new("test-run", Resolver::System);
+    opening.probe = "orders".to_owned();
+    opening.data = Some(aws.data_plane());
     probe.open(&opening).expect("it opens")
 }
 

@@ -19,12 +19,7 @@ const CONNECT: Duration = Duration::from_millis(900);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn open(probe: &Probe, resolver: Resolver) -> Arc<dyn Ask> {
-    let opening = Opening {
-        run_id: "test-run".to_owned(),
-        resolver: Arc::new(resolver),
-        probe: String::new(),
-        data: None,
-    };
+    let opening = Opening::new("test-run", resolver);
     probe.open(&opening).unwrap()
 }
 
@@ -284,7 +279,7 @@ async fn until_there(session: &tokio_postgres::Client, sql: &str) {
     panic!("never succeeded: {sql}");
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for (group, bytes) in der.chunks(3).enumerate() {

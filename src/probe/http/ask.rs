@@ -83,8 +83,7 @@ impl HttpAsk {
     /// What the prober asks itself over, to know whether it runs.
     pub(crate) fn control(address: std::net::SocketAddr) -> Result<HttpAsk, String> {
         let url = format!("http://{address}/").parse().map_err(|error| format!("{error}"))?;
-        let resolver = Arc::new(crate::probe::Resolver::System);
-        HttpAsk::open(&Http::get(url), &Opening::new("", resolver))
+        HttpAsk::open(&Http::get(url), &Opening::new("", crate::probe::Resolver::System))
     }
 
     fn answered(&self, clock: &Clock, sent: crate::clock::Moment, good: Good) -> Answer {
