@@ -20,9 +20,12 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 mod data;
+pub(crate) mod autoscaling;
+pub(crate) mod cloudwatch;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
+pub(crate) mod elbv2;
 pub mod fault;
 pub mod find;
 mod guard;
@@ -119,12 +122,15 @@ pub(crate) struct Clients {
     pub(crate) rds: aws_sdk_rds::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
     pub(crate) route53: aws_sdk_route53::Client,
+    pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    pub(crate) autoscaling: aws_sdk_autoscaling::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 /// A connection to AWS in one region with one identity.
 pub struct Aws {
     settings: Settings,
+    config: SdkConfig,
     witness: Arc<dyn Witness>,
     readers: Clients,
     writers: Clients,
@@ -149,6 +155,7 @@ impl Aws {
         );
         Ok(Aws {
             settings,
+            config,
             witness,
             readers,
             writers,
@@ -157,6 +164,24 @@ impl Aws {
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
+    }
+
+    /// The same, for looking alone and again and again: a call that fails is not repeated, since the next
+    /// look comes anyhow, and says nothing to the witness, since who looks tells it once.
+    pub(crate) fn for_watching(&self) -> Aws {
+        let silent: Arc<dyn Witness> = Arc::new(Silent);
+        let once = RetryConfig::disabled();
+        let readers = clients(&self.config, &once, || guard::Lookout::reading(silent.clone()));
+        Aws {
+            settings: Settings { dry_run: true, ..self.settings.clone() },
+            config: self.config.clone(),
+            witness: silent,
+            writers: readers.clone(),
+            readers,
+            sts: self.sts.clone(),
+            identity: OnceLock::new(),
+            halted: Arc::default(),
+        }
     }
 
     /// Asks AWS who the credentials belong to, once; mutating calls need it.
@@ -252,6 +277,14 @@ impl Aws {
         &self.readers.route53
     }
 
+    pub(crate) fn elbv2(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        &self.readers.elbv2
+    }
+
+    pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
+        &self.readers.autoscaling
+    }
+
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         &self.readers.cloudwatch
     }
@@ -320,6 +353,8 @@ fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard:
         rds: client!(aws_sdk_rds),
         ecs: client!(aws_sdk_ecs),
         route53: client!(aws_sdk_route53),
+        elbv2: client!(aws_sdk_elasticloadbalancingv2),
+        autoscaling: client!(aws_sdk_autoscaling),
         cloudwatch: client!(aws_sdk_cloudwatch),
     }
 }

@@ -46,3 +46,4 @@ pub mod spec;
 pub mod timeline;
 pub mod verdict;
 pub mod words;
+pub mod watch;

@@ -1,7 +1,8 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
-pub mod cutover;
 pub mod budget;
+pub mod breakdown;
+pub mod cutover;
 pub mod latency;
 pub mod ledger;
 pub mod outage;
@@ -55,6 +56,8 @@ pub struct Measures {
     pub ledgers: Vec<ledger::Ledger>,
     /// When names and traffic went over to another site, where they did or were watched for it.
     pub cutover: Option<cutover::Cutover>,
+    /// What the recovery is made of; nothing without a fault.
+    pub breakdown: Option<breakdown::Breakdown>,
 }
 
 impl Measures {
@@ -87,6 +90,7 @@ impl Measures {
             .map(|track| ledger::Ledger::of(track, record, fault))
             .collect();
         let cutover = cutover::Cutover::of(record, timeline);
-        Measures { services, states, budgets, ledgers, cutover }
+        let breakdown = breakdown::Breakdown::of(record, timeline, &services);
+        Measures { services, states, budgets, ledgers, cutover, breakdown }
     }
 }

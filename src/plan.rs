@@ -15,6 +15,7 @@ use crate::program::Program;
 use crate::run::event::{PlannedStep, Precondition, ProbeFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
+use crate::watch::{self, Attached, Watcher};
 
 mod text;
 
@@ -33,6 +34,10 @@ pub struct Plan {
     pub lanes: Vec<Lane>,
     /// What the journal says of each lane.
     pub probes: Vec<ProbeFacts>,
+    /// The watchers of what the steps act on, and of the alarms.
+    pub watchers: Vec<Watcher>,
+    /// What of it cannot be watched, each in a sentence.
+    pub unwatched: Vec<String>,
 }
 
 /// One step, resolved.
@@ -135,6 +140,12 @@ pub enum PlanError {
         /// Why.
         why: String,
     },
+    /// An alarm that cannot be watched.
+    #[error("alarms: {source}")]
+    Alarms {
+        /// Why.
+        source: Fault,
+    },
     /// An action without clients: the experiment was loaded without an environment.
     #[error("step `{step}` acts on AWS, and no environment was given")]
     NoAws {
@@ -147,7 +158,9 @@ impl PlanError {
     /// What to do next, where the call that failed knows.
     pub fn help(&self) -> Option<&str> {
         match self {
-            PlanError::Target { source, .. } | PlanError::Check { source, .. } => Some(&source.help),
+            PlanError::Target { source, .. }
+            | PlanError::Check { source, .. }
+            | PlanError::Alarms { source } => Some(&source.help),
             PlanError::Probe { .. } | PlanError::NoAws { .. } => None,
         }
     }
@@ -186,7 +199,26 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
             probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
         }
     }
-    Ok(Plan { run, steps, facts, lanes, probes })
+    let Attached { watchers, missing } = attach(experiment, means, &steps).await?;
+    Ok(Plan { run, steps, facts, lanes, probes, watchers, unwatched: missing })
+}
+
+/// The watchers attach themselves to what the steps act on.
+async fn attach(
+    experiment: &Experiment,
+    means: &Means<'_>,
+    steps: &[Planned],
+) -> Result<Attached, PlanError> {
+    let Some(aws) = means.aws else { return Ok(Attached::default()) };
+    let touched: Vec<&Found> = steps
+        .iter()
+        .filter_map(|step| match &step.doing {
+            Doing::Action(planned) => Some(&planned.found),
+            _ => None,
+        })
+        .collect();
+    let alarms: Vec<String> = experiment.alarms.iter().map(|alarm| alarm.value.clone()).collect();
+    watch::attach(aws, &touched, &alarms).await.map_err(|source| PlanError::Alarms { source })
 }
 
 async fn plan_step(

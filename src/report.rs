@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Record;
 use crate::measure::Interval;
 use crate::measure::cutover::Cutover;
+pub use crate::measure::breakdown::Breakdown;
 pub use crate::verdict::{Objective, Outcome, Seen, Verdict};
 pub use crate::words;
 pub use judged::{
@@ -180,6 +181,9 @@ pub struct Report {
     pub prober: ProberReport,
     /// Lines worth reading: warnings, throttling, guards that made a verdict inconclusive.
     pub notes: Vec<String>,
+    /// What the recovery is made of; absent without a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<Breakdown>,
     /// What proves it.
     pub evidence: Evidence,
 }

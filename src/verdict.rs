@@ -6,6 +6,7 @@
 
 mod answer;
 mod cutover;
+mod detection;
 mod guard;
 mod ledger;
 mod objective;

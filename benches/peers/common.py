@@ -125,7 +125,7 @@ def experiment(name, urls, every_ms, connection="fresh", observe=600, more=""):
         f"    every: {every_ms}ms\n"
         for index, url in enumerate(urls))
     return (f"kind: Experiment\nname: {name}\nprobes:\n{probes}"
-            f"steady_state: {{ for: 1s, availability: 50% }}\n"
+            f"steady_state: {{ for: 1s, availability: 1% }}\n"
             "steps:\n  - name: change nothing\n    run: [sleep, \"0\"]\n"
             f"recovery: {{ confirm: 1s, within: 30m, observe: {observe}s }}\n")
 
@@ -165,13 +165,16 @@ class Drill:
         return report
 
     def samples(self):
-        """Every sample as (probe, due, sent, done, class), seconds on the run's clock."""
+        """Every sample as (probe, due, sent, done, class, seq), seconds on the run's clock."""
         argv = [self.settings.firedrill, "report", self.dir, "--format", "csv"]
         lines = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=True).stdout.splitlines()
         head = lines[0].split(",")
-        at = [head.index(name) for name in ("probe", "scheduled_s", "sent_s", "done_s", "class")]
-        rows = (line.split(",") for line in lines[1:])
-        return [(row[at[0]], float(row[at[1]]), float(row[at[2]]), float(row[at[3]]), row[at[4]]) for row in rows]
+        at = [head.index(name) for name in ("probe", "scheduled_s", "sent_s", "done_s", "class", "seq")]
+        mark = head.index("mark")
+        # A late answer is a postscript to a sample, and none of its own.
+        rows = [row for row in (line.split(",") for line in lines[1:]) if row[mark] != "late"]
+        return [(row[at[0]], float(row[at[1]]), float(row[at[2]]), float(row[at[3]]), row[at[4]], int(row[at[5]]))
+                for row in rows]
 
 
 def percentile(values, share):

@@ -26,7 +26,7 @@ def rss_mib(pid):
 
 def lags(drill):
     """How late samples were sent, in microseconds."""
-    late = [(sent - due) * 1e6 for _, due, sent, _, kind in drill.samples() if kind not in ("shed", "void")]
+    late = [(sent - due) * 1e6 for _, due, sent, _, kind, _ in drill.samples() if kind not in ("shed", "void")]
     return {"n": len(late), "p50": percentile(late, 0.5), "p99": percentile(late, 0.99),
             "max": max(late) if late else None}
 

@@ -56,7 +56,8 @@ def outage_part():
             f"{', '.join(data['modes'])}, and stamps each edge around the very system call that makes it. Every tool\n"
             "watches a server of its own, all at the same time. *Seen*: any failed check in it (for tools that keep only\n"
             "successes: a gap of three spacings). *Bias* is the mean of estimate minus truth, *error* its size;\n"
-            "firedrill's estimate is the middle of its interval. *Length*: for how many of the outages the tool's\n"
+            "the estimate is from the first failed check's start to the next good one's, for hey and oha the gap between\n"
+            "completed successes. *Length*: for how many of the outages the tool's\n"
             "output gives one at all. *Inside*: the truth lay within the stated interval. *False*: outages\n"
             "reported where there was none (in brackets: single bad answers that were not called an outage). Times in ms.\n\n")
     text += row("tool", "how it was run", "n", "seen", "length", "bias", "error p50", "error p95", "interval", "inside",
@@ -74,6 +75,7 @@ def outage_part():
         text += row(f"**{tool}**" if tool == "firedrill" else tool, how, one["n"],
                     f"{100 * one['seen'] / one['n']:.1f} %", f"{100 * one['with_length'] / one['n']:.0f} %",
                     ms(one["bias"], True), ms(one["p50"]), ms(one["p95"]), interval, inside, width, f"{one['false']} ({one['blips']})" if one["blips"] else one["false"])
+    text += outage_bars(cells, data["modes"])
     text += "\n### Seen, by the outage's length\n\n"
     text += row("tool", "how it was run", *[f"{length:g} s" for length in lengths])
     text += row("---", "---", *["---:"] * len(lengths))
@@ -90,6 +92,21 @@ def outage_part():
                  for mode in data["modes"]]
         text += row(tool, how, *[f"{ms(one['bias'], True)} / {ms(one['p95'])}" for one in found])
     return text
+
+
+def outage_bars(cells, modes):
+    """The bars of the sharpest probe: spacing 20 ms."""
+    own = [cell for cell in cells if cell["tool"] == "firedrill-20ms"]
+    every = outages.judged(own)
+    stop = outages.judged([cell for cell in own if cell["mode"] in ("refuse", "503")])
+    if not every["intervals"] or not stop["intervals"]:
+        return ""
+    return ("\nBars, for the probe of 20 ms: every outage longer than two spacings seen "
+            f"({bar(every['seen'] == every['n'])}); truth inside in at least 99.9 % "
+            f"({bar(every['inside'] >= 0.999 * every['intervals'])}, n = {every['intervals']}; `firedrill calibrate` plays "
+            "more); width at most two spacings and\n5 ms for faults that fail at once (refuse, 503): median "
+            f"{ms(stop['width_p50'])}, largest {ms(stop['width_max'])} ms ({bar(stop['width_p50'] <= 0.045)} by the median, "
+            f"{bar(stop['width_max'] <= 0.045)} by the largest: pacing adds up to 10 % of jitter to a spacing).\n")
 
 
 def pacing_part():

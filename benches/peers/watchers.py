@@ -2,10 +2,10 @@
 
 Every watcher is started on a URL, ended, and then asked for `found()`: outages as dictionaries with
 `begin` and `end` (seconds on the common clock), `length` (its estimate), and `lo`, `hi` where the tool
-states them. firedrill states an interval; from the others' output an estimate is made as its users would,
-in the way that suits the tool best:
+states them. firedrill alone states an interval. The estimate is made as a tool's users would, in the way that
+suits it best:
 
-- a tool that records failures: from the start of the first failed check to the start of the next good one
+- a tool that records failures, firedrill too: from the start of the first failed check to the start of the next good one
   (the loop of bash and curl prints a line after each check: from line to line, as its users count);
 - a tool that records successes alone (hey, oha): the gap between two completed successes, less the
   spacing that they usually have. A gap counts from three spacings on.
@@ -62,15 +62,17 @@ class Firedrill:
     def found(self):
         report = self.drill.report()
         origin = report["origin"]
+        samples = self.drill.samples()
+        sent_at = {seq: sent for _, _, sent, _, _, seq in samples}
         known = []
         for outage in report["probes"][0]["outages"]:
-            span, end = outage["duration"], outage["end"].get("hi")
-            lo, hi = span["lo"], span.get("hi")
-            known.append({"begin": origin + outage["begin"]["lo"], "lo": lo, "hi": hi,
+            span, end, proof = outage["duration"], outage["end"].get("hi"), outage["proof"]
+            first, last = sent_at.get(proof["first_bad"]), sent_at.get(proof["first_good"])
+            known.append({"begin": origin + outage["begin"]["lo"], "lo": span["lo"], "hi": span.get("hi"),
                           "end": origin + end if end is not None else None,
-                          "length": (lo + hi) / 2 if hi is not None else None})
+                          "length": last - first if None not in (first, last) else None})
         # What it saw and did not call an outage: it reports these as blips, without an interval.
-        for _, _, sent, done, kind in self.drill.samples():
+        for _, _, sent, done, kind, _ in samples:
             bad = kind in ("fail_fast", "timeout", "wrong", "slow")
             at = origin + sent
             if bad and not any(one["begin"] <= at <= (one["end"] or at) for one in known):

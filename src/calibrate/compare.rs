@@ -41,8 +41,8 @@ pub struct Row {
     pub width_p50: Option<f64>,
     /// The widest interval.
     pub width_max: Option<f64>,
-    /// How wide it was promised to be at most.
-    pub promised: f64,
+    /// How wide it was promised to be at most; nothing is promised of an outage with good answers in it.
+    pub promised: Option<f64>,
     /// How far the intervals' middle is from the true duration, in the mean: too long above zero.
     pub bias: Option<f64>,
     /// Outages that were reported and never were.
@@ -239,7 +239,7 @@ impl Laned<'_> {
             duration_inside: 0,
             width_p50: None,
             width_max: None,
-            promised: self.settings.promised(self.mode).as_secs_f64(),
+            promised: self.settings.promised(self.mode).map(|width| width.as_secs_f64()),
             bias: None,
             false_outages: 0,
         };
@@ -372,3 +372,6 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get((share * last as f64).round() as usize).copied()
 }
+
+#[cfg(test)]
+mod tests;

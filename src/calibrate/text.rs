@@ -83,7 +83,7 @@ fn cells(row: &Row) -> Vec<String> {
         inside(row.end_inside),
         inside(row.duration_inside),
         format!("{}/{}", measured(row.width_p50), measured(row.width_max)),
-        millis(row.promised),
+        measured(row.promised),
         measured(row.bias),
         row.false_outages.to_string(),
     ]

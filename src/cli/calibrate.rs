@@ -116,6 +116,9 @@ fn serve(args: &CalibrateArgs, mode: Mode, seed: u64) -> Result<Exit, Failure> {
 }
 
 fn calibrate(args: &CalibrateArgs, seed: u64) -> Result<Exit, Failure> {
+    if args.mode.contains(&Mode::Plain) {
+        return Err(Failure::usage("`plain` never goes down: there is nothing to compare"));
+    }
     let modes = if args.mode.is_empty() { Mode::FAULTS.to_vec() } else { args.mode.clone() };
     let settings = Settings {
         modes,

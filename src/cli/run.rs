@@ -224,6 +224,8 @@ impl Drill<'_> {
             header,
             steps: plan.steps,
             lanes: plan.lanes,
+            watchers: plan.watchers,
+            unwatched: plan.unwatched,
             aws: scene.aws,
             desk: scene.desk,
             redactor: Arc::new(loaded.redactor.clone()),
@@ -309,14 +311,18 @@ pub async fn connect(
     let acts = experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
     let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
     let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
-    if !acts && !asks {
+    if !acts && !asks && experiment.alarms.is_empty() {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {
         return Err(Failure::usage(format!(
-            "{} {} AWS, so it needs an environment",
+            "{} {}, so it needs an environment",
             loaded.source.path,
-            if acts { "acts on" } else { "reads metrics from" }
+            match (acts, asks) {
+                (true, _) => "acts on AWS",
+                (_, true) => "has a probe that asks AWS",
+                _ => "names alarms of AWS",
+            }
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }

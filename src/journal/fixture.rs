@@ -58,6 +58,8 @@ pub(crate) fn header() -> Header {
         recovery: Recovery { confirm: 5.0, within: 600.0, observe: 20.0 },
         measure_from: None,
         plan: vec![step("fail over")],
+        alarms: Vec::new(),
+        watchers: Vec::new(),
     }
 }
 

@@ -18,16 +18,8 @@ fn asked(name: &'static str, role: Option<DnsRole>, turns: Option<f64>, ttl: u16
 }
 
 fn measured(lanes: &[Asked]) -> Option<Cutover> {
-    let mut header = header();
-    header.probes.clear();
     let mut samples = Vec::new();
     for (index, lane) in lanes.iter().enumerate() {
-        let mut facts = probe(lane.name, 0.25, false);
-        facts.probe = lane.name.split('/').next().unwrap().to_owned();
-        facts.client = lane.client.map(str::to_owned);
-        facts.dns =
-            lane.role.map(|role| DnsFacts { role, decides_cutover: false, this_resolver_only: false });
-        header.probes.push(facts);
         for seq in 0..80 {
             // Answered in the middle of its 10 ms.
             let sent = f64::from(seq) * 0.25 + 0.01 * index as f64;
@@ -35,6 +27,21 @@ fn measured(lanes: &[Asked]) -> Option<Cutover> {
             let one = sample(index as u16, seq, sent, sent + 0.01, Class::Ok);
             samples.push(Sample { identity, code: lane.ttl, ..one });
         }
+    }
+    of(lanes, samples)
+}
+
+/// What these samples of these lanes come to, the fault being at [`FAULT`].
+fn of(lanes: &[Asked], samples: Vec<Sample>) -> Option<Cutover> {
+    let mut header = header();
+    header.probes.clear();
+    for lane in lanes {
+        let mut facts = probe(lane.name, 0.25, false);
+        facts.probe = lane.name.split('/').next().unwrap().to_owned();
+        facts.client = lane.client.map(str::to_owned);
+        facts.dns =
+            lane.role.map(|role| DnsFacts { role, decides_cutover: false, this_resolver_only: false });
+        header.probes.push(facts);
     }
     let call = |outcome: Option<CallOutcome>| {
         let (step, operation, resource) = ("flip".to_owned(), "op".to_owned(), "www".to_owned());
@@ -137,4 +144,47 @@ fn nothing_is_said_where_nobody_new_answered_and_no_name_was_watched() {
     assert_eq!(measured(&[asked("www", None, None, 0)]), None);
     assert!(measured(&[asked("www", None, Some(7.0), 0)]).is_some());
     assert!(measured(&[asked("names", Some(DnsRole::Resolver), None, 0)]).is_some());
+}
+
+/// A number from 0 to 1 that follows from a seed.
+fn drawn(seed: &mut u64) -> f64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 11) as f64 / (1u64 << 53) as f64
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    /// Whatever the spacing, the latency and, for name servers, the losses: the old site stops at one instant and
+    /// the new one begins at another, and both are within what was measured.
+    #[test]
+    fn the_truth_is_never_outside(
+        every in 0.05f64..0.6, phase in 0f64..1.0, latency in 0.001f64..0.4, lost in 0f64..0.4,
+        stops in 0f64..10.0, gap in 0f64..4.0, names in proptest::bool::ANY, mut seed in proptest::num::u64::ANY,
+    ) {
+        let stops = FAULT + stops;
+        let begins = if names { stops } else { stops + gap };
+        let mut samples = Vec::new();
+        for seq in 0..(25.0 / every) as u32 {
+            let sent = (f64::from(seq) + phase) * every;
+            let took = latency * drawn(&mut seed);
+            let served = sent + took * drawn(&mut seed);
+            let loses = drawn(&mut seed) < lost;
+            let (identity, class, done) = match served {
+                // What a name server does not answer says nothing; all traffic is answered by somebody or fails.
+                _ if names && loses => (0, Class::Timeout, sent + 0.9),
+                at if at < stops => (1, Class::Ok, sent + took),
+                at if at < begins => (0, Class::FailFast, sent + took),
+                _ => (2, Class::Ok, sent + took),
+            };
+            samples.push(Sample { identity, code: 2, ..sample(0, seq, sent, done, class) });
+        }
+        let role = names.then_some(DnsRole::Authoritative);
+        let found = of(&[asked("lane", role, None, 2)], samples).expect("a cut-over");
+        let lane = &found.lanes[0];
+        let (new, old) = (lane.first_new.unwrap(), lane.last_old.unwrap());
+        proptest::prop_assert!(new.contains(begins), "{new:?} does not hold {begins}");
+        proptest::prop_assert!(old.contains(stops), "{old:?} does not hold {stops}");
+        proptest::prop_assert!(!names || found.everyone.unwrap().contains(begins + 2.0));
+    }
 }

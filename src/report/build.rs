@@ -77,6 +77,7 @@ pub fn build(record: &Record) -> Report {
         undo: undo(record),
         prober: prober(record, &timeline),
         notes,
+        breakdown: measures.breakdown,
         evidence: Evidence {
             firedrill: header.firedrill.clone(),
             experiment_sha256: header.experiment.sha256.clone(),

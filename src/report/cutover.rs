@@ -81,7 +81,7 @@ fn last_old(lane: &Lane, origin: Origin) -> String {
         Some(_) => when(at, origin, ""),
         None => {
             let least = Interval::at_least(origin.relative(at).lo.max(0.0));
-            format!("{}: still so at the end", words::span(least))
+            format!("{}, to the end", words::span(least))
         }
     }
 }
@@ -91,5 +91,86 @@ fn ttl(lane: &Lane) -> String {
         Some((least, most)) if is_name(&lane.observer) && least == most => format!("{most} s"),
         Some((least, most)) if is_name(&lane.observer) => format!("{least}–{most} s"),
         _ => "–".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::cutover::{Identity, Share};
+    use crate::report::{Format, Style, fixture, render};
+
+    /// A fault at 10 s: two name servers turn, one resolver, a fresh client, and a kept one never.
+    fn moved_record() -> Cutover {
+        let fault = fixture::pass().report.fault.expect("a fault").injected_at.lo;
+        let at = |from: f64, to: f64| Some(Interval::new(fault + from, fault + to));
+        let lane = |name: &str, observer: &str, new: Option<Interval>, old: Option<Interval>| Lane {
+            name: name.to_owned(),
+            probe: name.split('/').next().unwrap().to_owned(),
+            observer: observer.to_owned(),
+            first_new: new,
+            last_old: old,
+            clean: new.is_some(),
+            ttl: Some((3, 60)),
+        };
+        let who = |who: &str, site: &str| Identity {
+            who: who.to_owned(),
+            site: site.to_owned(),
+            answers: 40,
+            first: 1.0,
+            last: 30.0,
+        };
+        let share = |observer: &str, answers: Vec<Vec<u64>>| Share {
+            probe: "names".to_owned(),
+            observer: observer.to_owned(),
+            who: vec!["10.0.0.1".to_owned(), "<b>&\u{202e}".to_owned()],
+            sites: vec!["old".to_owned(), "new".to_owned()],
+            width: 1.0,
+            answers,
+        };
+        Cutover {
+            identities: vec![who("10.0.0.1", "old"), who("<b>&\u{202e}", "new")],
+            lanes: vec![
+                lane("names/ns1", "authoritative", at(3.1, 3.3), at(3.1, 3.3)),
+                lane("names/10.0.0.2", "resolver", at(4.0, 4.2), at(4.0, 4.2)),
+                lane("app/fresh", "fresh", at(4.5, 4.7), at(4.4, 4.6)),
+                lane("app/kept", "kept", None, Some(Interval::at_least(fault + 20.0))),
+            ],
+            authoritative_first: at(3.1, 3.3),
+            authoritative_all: at(3.1, 3.3),
+            ttl: Some(60.0),
+            everyone: at(4.0, 63.3),
+            new_first: at(4.5, 4.7),
+            shares: vec![
+                share("authoritative", vec![vec![4, 0, 0], vec![2, 2, 0], vec![0, 4, 0], vec![0, 0, 4]]),
+                share("kept", vec![vec![4, 0, 0]; 4]),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_format_tells_it_and_the_page_stays_whole() {
+        let mut scene = fixture::pass();
+        scene.report.cutover = Some(moved_record());
+        let show = |format| render(&scene.report, &scene.record, format, Style::PLAIN).expect("shown");
+        let page = show(Format::Html);
+        crate::report::tests::assert_well_formed(&page);
+        assert!(page.contains("&lt;b&gt;&amp;\u{fffd}") && !page.contains("<b>"), "not escaped");
+        for format in [Format::Html, Format::Text, Format::Markdown] {
+            let text = show(format);
+            for said in ["3.10–3.30 s", "to the end", "3–60 s", "No cache can hold the old record"] {
+                assert!(text.contains(said), "{format:?} does not say `{said}`: {text}");
+            }
+        }
+        let json: serde_json::Value = serde_json::from_str(&show(Format::Json)).expect("JSON");
+        assert_eq!(json["cutover"]["lanes"][3]["last_old"].get("hi"), None);
+        let bare = render(&fixture::pass().report, &scene.record, Format::Json, Style::PLAIN).expect("shown");
+        assert!(!bare.contains("cutover"));
+    }
+
+    #[test]
+    fn a_band_is_stacked_from_the_old_site_up() {
+        let found = moved_record();
+        assert_eq!(moved(&found.shares[0].who, &found.shares[0].sites), "10.0.0.1 → <b>&\u{fffd}");
     }
 }

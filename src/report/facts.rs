@@ -79,6 +79,22 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
+/// A point of the breakdown as people say it.
+pub(crate) fn point(name: &str) -> String {
+    match name {
+        "accepted" => "Call accepted".to_owned(),
+        "effect" => "Took hold".to_owned(),
+        "detected" => "Detected".to_owned(),
+        "replaced" => "Promoted or replaced".to_owned(),
+        "dns_moved" => "DNS moved".to_owned(),
+        "first_new_answer" => "First answer by another".to_owned(),
+        "new_connections" => "First new connection".to_owned(),
+        "kept_connections" => "Kept connections".to_owned(),
+        "stable" => "Stable".to_owned(),
+        name => clean(&capitalised(&name.replace('_', " "))),
+    }
+}
+
 /// An objective's name as people say it.
 pub(crate) fn objective(name: &str) -> String {
     match name {
@@ -121,6 +137,7 @@ pub(crate) fn observed(objective: &Objective, report: &Report) -> String {
     let said = words::value(interval, &objective.unit);
     match objective.name.as_str() {
         "rto" if interval.hi.is_none() => format!("{said} (not recovered)"),
+        "detection" if interval.hi.is_none() => format!("{said} (no alarm fired)"),
         "rto" | "must_stay_up" if interval.lo == 0.0 => match probe {
             Some(probe) if probe.outages.is_empty() => {
                 format!("0 s (resolution {})", words::duration(tidy(probe.resolution)))

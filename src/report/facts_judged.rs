@@ -42,7 +42,7 @@ pub(crate) fn recovered(probe: &ProbeReport, name: &str) -> String {
 
 /// The probes that a recovery time is told of: those that felt something.
 pub(crate) fn shaken(report: &Report) -> impl Iterator<Item = &ProbeReport> {
-    report.probes.iter().filter(|probe| {
+    report.probes.iter().filter(|probe| probe.recovery.is_some()).filter(|probe| {
         let late = |name| {
             recovery(probe, name).is_some_and(|seconds| seconds.hi.is_none_or(|hi| hi > probe.resolution))
         };
@@ -126,16 +126,24 @@ fn after(origin: Origin, at: f64) -> &'static str {
     }
 }
 
-/// The error budget in sentences, a probe's name with each: for formats that are lists of lines.
+/// The error budget in a sentence, with each probe's name: for formats that are lists of lines.
 pub(crate) fn budgets(report: &Report, origin: Origin) -> Vec<(&str, String)> {
-    let mut said = Vec::new();
-    for probe in &report.probes {
-        let Some(budget) = &probe.error_budget else { continue };
-        said.push((probe.name.as_str(), format!("spent {}", spent(budget))));
-        let pages = budget.pages.iter();
-        said.extend(pages.map(|rule| {
-            (probe.name.as_str(), format!("the page at {} {}", page_name(rule), page(rule, origin)))
-        }));
+    let sentence = |budget: &BudgetReport| format!("spent {}; {}", spent(budget), pages(budget, origin));
+    let of = |probe: &'_ ProbeReport| probe.error_budget.as_ref().map(sentence);
+    report.probes.iter().filter_map(|probe| Some((probe.name.as_str(), of(probe)?))).collect()
+}
+
+/// The pages that would have fired; when none would, what the fastest of them takes.
+fn pages(budget: &BudgetReport, origin: Origin) -> String {
+    let fired = budget.pages.iter().filter(|rule| rule.fired_at.is_some());
+    let fired: Vec<String> =
+        fired.map(|rule| format!("the page at {} {}", page_name(rule), page(rule, origin))).collect();
+    let fastest = budget.pages.iter().min_by(|a, b| a.needs.total_cmp(&b.needs));
+    match (fired.is_empty(), fastest) {
+        (true, Some(rule)) => {
+            let needs = words::duration((rule.needs * 10.0).round() / 10.0);
+            format!("no page would have fired: {} takes {needs} of full outage", page_name(rule))
+        }
+        _ => fired.join("; "),
     }
-    said
 }

@@ -20,7 +20,7 @@ use crate::run::event::{
     EnvironmentFacts, Event, EventKind, ExperimentFacts, Header, Objectives, Phase, ProbeFacts, Recovery,
     SteadyState,
 };
-use crate::sample::{Cause, Class, Sample};
+use crate::sample::{Cause, Class, Phases, Sample};
 
 /// A recorded run and its report.
 #[derive(Clone)]
@@ -86,8 +86,18 @@ impl Service {
             done: Moment::from_secs(sent + took),
             class,
             cause,
+            phases: self.phases(class, noise),
             ..Sample::default()
         }
+    }
+
+    /// The parts of asking an HTTP service over a fresh connection.
+    fn phases(&self, class: Class, noise: f64) -> Phases {
+        if self.facts.kind != "http" || class != Class::Ok {
+            return Phases::default();
+        }
+        let micros = |share: f64| (self.usual_ms * 1e3 * share * (1.0 + noise)) as u32;
+        Phases { dns: micros(0.05), connect: micros(0.1), tls: micros(0.25), first_byte: micros(0.5) }
     }
 }
 
@@ -171,6 +181,8 @@ fn header(services: &[Service]) -> Header {
         recovery: Recovery { confirm: 10.0, within: 600.0, observe: 25.0 },
         measure_from: None,
         plan: Vec::new(),
+        alarms: Vec::new(),
+        watchers: Vec::new(),
     }
 }
 
@@ -223,6 +235,7 @@ fn blank_report(
             }),
         },
         notes: Vec::new(),
+        breakdown: None,
         evidence: Evidence {
             firedrill: header.firedrill.clone(),
             experiment_sha256: header.experiment.sha256.clone(),

@@ -4,6 +4,7 @@
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
 mod cutover;
+mod breakdown;
 mod evidence;
 mod journal;
 mod judged;
@@ -44,6 +45,7 @@ pub fn render(report: &Report, record: &Record) -> String {
                 main {
                     (objectives::section(report))
                     (service::timeline(report, record, &lanes, origin))
+                    (breakdown::section(report, origin))
                     (service::outages(report, origin))
                     (cutover::section(report, origin))
                     (judged::recovery(report))

@@ -27,8 +27,8 @@ pub fn render(report: &Report) -> Result<String, RenderError> {
     for (name, value) in properties(report) {
         suite.add_property(Property::new(name, value));
     }
-    for (probe, sentence) in budgets(report) {
-        suite.add_property(Property::new(format!("error_budget [{probe}]"), sentence));
+    for (name, value) in budgets(report) {
+        suite.add_property(Property::new(name, value));
     }
     for objective in &report.objectives {
         suite.add_test_case(objective_case(objective, report));
@@ -73,16 +73,16 @@ fn properties(report: &Report) -> Vec<(&'static str, String)> {
     all
 }
 
-/// What was spent of the error budget, and the pages with the instant of the run at which each would have fired.
-fn budgets(report: &Report) -> Vec<(&str, String)> {
+/// What was spent of the error budget, and the instant of the run at which each page would have fired.
+fn budgets(report: &Report) -> Vec<(String, String)> {
     let mut said = Vec::new();
     for probe in &report.probes {
         let Some(budget) = &probe.error_budget else { continue };
-        let name = probe.name.as_str();
-        said.push((name, format!("spent {}", judged::spent(budget))));
+        let name = &probe.name;
+        said.push((format!("error_budget [{name}]"), format!("spent {}", judged::spent(budget))));
         said.extend(budget.pages.iter().map(|page| {
-            let fired = page.fired_at.map_or_else(|| "no".to_owned(), |at| format!("at {at} s of the run"));
-            (name, format!("page {}: {fired}", judged::page_name(page)))
+            let fired = page.fired_at.map_or_else(|| "no".to_owned(), |at| format!("{at} s of the run"));
+            (format!("page {} [{name}]", judged::page_name(page)), fired)
         }));
     }
     said

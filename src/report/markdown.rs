@@ -17,6 +17,7 @@ pub fn render(report: &Report, record: &Record) -> String {
     cut_over(&mut out, report, origin);
     recovery(&mut out, report);
     budgets(&mut out, report, origin);
+    breakdown(&mut out, report, origin);
     ledgers(&mut out, report);
     steps(&mut out, report, origin);
     lists(&mut out, report);
@@ -87,6 +88,23 @@ fn outages(out: &mut String, report: &Report, origin: Origin) {
         })
         .collect();
     table(out, &["Outage of", "Began", "Lasted", "Depth", "Errors"], &rows);
+}
+
+fn breakdown(out: &mut String, report: &Report, origin: Origin) {
+    let Some(breakdown) = report.breakdown.as_ref().filter(|found| found.points.len() > 1) else { return };
+    let rows: Vec<Vec<String>> = breakdown
+        .points
+        .iter()
+        .map(|point| {
+            vec![
+                facts::point(&point.name),
+                words::span(origin.relative(point.at)),
+                escape(&point.by.replace('_', " ")),
+                escape(&point.what),
+            ]
+        })
+        .collect();
+    table(out, &["Breakdown", "After the fault", "Seen by", "What was seen"], &rows);
 }
 
 fn cut_over(out: &mut String, report: &Report, origin: Origin) {

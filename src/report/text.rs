@@ -14,6 +14,7 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
     out.head(report);
     out.objectives(report);
     out.outages(report, origin);
+    out.breakdown(report, origin);
     out.cutover(report, origin);
     out.recovery(report);
     out.budgets(report, origin);
@@ -192,6 +193,25 @@ impl Lines {
         self.section("Error budget");
         for (probe, sentence) in said {
             self.paragraph(&format!("{}: {sentence}", clean(probe)), BODY);
+        }
+    }
+
+    fn breakdown(&mut self, report: &Report, origin: Origin) {
+        let Some(breakdown) = report.breakdown.as_ref().filter(|found| found.points.len() > 1) else {
+            return;
+        };
+        self.section("Breakdown");
+        let mut table = Table::bare();
+        for point in &breakdown.points {
+            table.row(vec![
+                facts::point(&point.name).into(),
+                words::span(origin.relative(point.at)).into(),
+                Cell::new(clean(&point.what), Tone::Quiet),
+            ]);
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        if let Some(repair) = breakdown.from_detection {
+            self.paragraph(&format!("From detection to the last recovery: {}", words::span(repair)), BODY);
         }
     }
 

@@ -27,6 +27,7 @@ use crate::probe::Lane;
 use crate::probe::prober::{Prober, Seen};
 use crate::redact::Redactor;
 use crate::sample::{Cause, Sample};
+use crate::watch::{Patrol, Watcher};
 
 /// How often guardrails, phases and the view look at the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,6 +43,10 @@ pub struct Run {
     pub steps: Vec<Planned>,
     /// The probes, as in the script.
     pub lanes: Vec<Lane>,
+    /// The watchers of what the steps act on, and of the alarms.
+    pub watchers: Vec<Watcher>,
+    /// What of it cannot be watched, each in a sentence.
+    pub unwatched: Vec<String>,
     /// The clients, when the plan uses AWS.
     pub aws: Option<Arc<Aws>>,
     /// Where the clients announce their calls.
@@ -143,6 +148,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         let (ask, clock) = (lane.ask.clone(), run.clock);
         attending.spawn(async move { ask.attend(&clock).await });
     }
+    let patrol = patrol(&mut run, &recorder);
     let (message_out, messages) = mpsc::unbounded_channel();
     let (stop, _) = watch::channel(false);
     let mut engine = Engine {
@@ -155,6 +161,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         prober: Some(prober),
         attending,
         probing_over: None,
+        patrol,
         tasks: JoinSet::new(),
         reading: None,
         stop,
@@ -166,6 +173,20 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         Ok(finished) => Ok(finished),
         Err(source) => Err(RunError::Broken { source, left: engine.rescue().await }),
     }
+}
+
+/// Starts the watchers: before the fault, so that what is news after it is known to be news.
+fn patrol(run: &mut Run, recorder: &Arc<Recorder>) -> Option<Patrol> {
+    let aws = run.aws.as_deref()?;
+    let recorder = recorder.clone();
+    let tell = Arc::new(move |kind| {
+        // A journal that fails is found at the run's own next event.
+        let _ = recorder.record(kind);
+    });
+    for text in std::mem::take(&mut run.unwatched) {
+        tell(EventKind::Noted { text });
+    }
+    Some(Patrol::start(aws, std::mem::take(&mut run.watchers), run.clock, tell))
 }
 
 /// What the engine's own tasks tell it.
@@ -185,6 +206,7 @@ struct Engine<'v> {
     /// What the ledgers do beside their writes; ends with the probing.
     attending: JoinSet<()>,
     probing_over: Option<oneshot::Receiver<()>>,
+    patrol: Option<Patrol>,
     undo: Arc<Stack>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
@@ -249,6 +271,9 @@ impl Engine<'_> {
         if let Some(over) = self.probing_over.take() {
             // The sender is only dropped when the prober has stopped, either way.
             let _ = over.await;
+        }
+        if let Some(patrol) = self.patrol.take() {
+            patrol.join().await;
         }
         while let Ok(seen) = seen.try_recv() {
             self.take_seen(seen)?;
@@ -356,6 +381,7 @@ impl Engine<'_> {
             aws: self.run.aws.clone(),
             dry_run: self.run.header.dry_run,
             stop: self.stop.subscribe(),
+            tracks: self.patrol.as_ref().map(Patrol::tracks),
         };
         let out = self.message_out.clone();
         self.tasks.spawn(async move {
@@ -371,6 +397,9 @@ impl Engine<'_> {
     }
 
     fn stop_probing(&mut self) {
+        if let Some(patrol) = &self.patrol {
+            patrol.stop();
+        }
         let Some(prober) = self.prober.take() else { return };
         self.attending.abort_all();
         let (over, probing_over) = oneshot::channel();

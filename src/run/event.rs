@@ -44,6 +44,21 @@ pub struct Header {
     pub measure_from: Option<String>,
     /// The steps, resolved, in the order of the file.
     pub plan: Vec<PlannedStep>,
+    /// The CloudWatch alarms that the experiment names.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// Who watched which layer of what the steps act on.
+    #[serde(default)]
+    pub watchers: Vec<WatcherFacts>,
+}
+
+/// A watcher that was attached: what the cloud itself says of a resource, asked again and again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherFacts {
+    /// What it watches, in words: unique in a run.
+    pub name: String,
+    /// The IAM actions it needs.
+    pub permissions: Vec<String>,
 }
 
 /// What the experiment's file says of itself.
@@ -150,6 +165,9 @@ pub struct Objectives {
     pub availability: Option<f64>,
     /// Latency of successes: percentile (such as `99.0`, written `p99`) and its limit in seconds.
     pub latency: Vec<LatencyObjective>,
+    /// Time until the first of the experiment's alarms fires: MTTD, in seconds.
+    #[serde(default)]
+    pub detection: Option<f64>,
     /// How much of an SLO's error budget the drill may spend.
     #[serde(default)]
     pub error_budget: Option<ErrorBudget>,
@@ -398,6 +416,33 @@ pub enum EventKind {
         /// What was done, or why it was not.
         detail: String,
     },
+    /// A watcher saw a layer of the system in another state, or something new that the cloud says
+    /// happened to it. When it was seen is when the look that showed it was over.
+    LayerSeen {
+        /// Which layer.
+        layer: Layer,
+        /// Of which resource.
+        resource: String,
+        /// The state, or the message, as the API writes it.
+        state: String,
+        /// One line for people.
+        what: String,
+        /// The beginning of the last look that did not show it; absent when the first one did already.
+        after_ns: Option<Moment>,
+        /// The cloud's own stamp: shown, and never subtracted from a time of the run's clock.
+        stamp: Option<Timestamp>,
+    },
+    /// A watcher stopped looking.
+    WatcherEnded {
+        /// Its name, as in the header.
+        watcher: String,
+        /// How often it looked.
+        looks: u64,
+        /// How many of these looks showed nothing, since the call failed.
+        failed: u64,
+        /// The beginning of the last look that did not fail.
+        last_ns: Option<Moment>,
+    },
     /// Somebody answered a probe for the first time; samples refer to them by number.
     IdentityMet {
         /// The number, from 1.
@@ -415,6 +460,62 @@ pub enum EventKind {
         /// How it ended.
         ending: Ending,
     },
+}
+
+/// A layer of the system as the cloud itself sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// A CloudWatch alarm's state.
+    Alarm,
+    /// An EC2 instance's state.
+    Instance,
+    /// A target's health in a target group.
+    TargetHealth,
+    /// An activity of an Auto Scaling group.
+    ScalingActivity,
+    /// A member of an Auto Scaling group.
+    GroupMember,
+    /// A DB instance's or DB cluster's status.
+    DbStatus,
+    /// The Availability Zone of a DB instance's primary.
+    DbZone,
+    /// What a read replica replicates.
+    DbSource,
+    /// The writer of a DB cluster.
+    DbWriter,
+    /// A message of RDS.
+    DbEvent,
+    /// An ECS task's state.
+    Task,
+    /// How many tasks an ECS service runs.
+    Service,
+    /// A message of an ECS service.
+    ServiceEvent,
+    /// A Route 53 change.
+    DnsChange,
+}
+
+impl Layer {
+    /// The layer's name in reports, as in `report.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Alarm => "alarm",
+            Layer::Instance => "instance",
+            Layer::TargetHealth => "target_health",
+            Layer::ScalingActivity => "scaling_activity",
+            Layer::GroupMember => "group_member",
+            Layer::DbStatus => "db_status",
+            Layer::DbZone => "db_zone",
+            Layer::DbSource => "db_source",
+            Layer::DbWriter => "db_writer",
+            Layer::DbEvent => "db_event",
+            Layer::Task => "task",
+            Layer::Service => "service",
+            Layer::ServiceEvent => "service_event",
+            Layer::DnsChange => "dns_change",
+        }
+    }
 }
 
 /// The phases of a run, in order.

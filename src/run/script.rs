@@ -43,6 +43,8 @@ impl Plan {
                 .and_then(|i| self.steps.get(i))
                 .map(|step| step.name.clone()),
             plan: self.facts.clone(),
+            alarms: experiment.alarms.iter().map(|alarm| alarm.value.clone()).collect(),
+            watchers: self.watchers.iter().map(|watcher| watcher.facts().clone()).collect(),
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) struct Draft {
     pub(super) variables: IndexMap<SpannedName, Variable>,
     pub(super) objectives: Option<Objectives>,
     pub(super) targets: Vec<TargetDraft>,
+    pub(super) alarms: Vec<Option<Spanned<String>>>,
     pub(super) probes: Vec<WatchDraft>,
     pub(super) steady_state: Option<SteadyState>,
     pub(super) stop_when: Vec<Option<Spanned<Guardrail>>>,
@@ -73,6 +74,7 @@ const KEYS: &[&str] = &[
     "variables",
     "objectives",
     "targets",
+    "alarms",
     "probes",
     "steady_state",
     "stop_when",
@@ -104,6 +106,7 @@ impl Draft {
             variables,
             objectives: objectives(top, cx),
             targets: targets(top, cx),
+            alarms: list(top, "alarms", cx, Spanned::decode),
             probes: probes(top, cx),
             steady_state: section(top, "steady_state", cx),
             stop_when: list(top, "stop_when", cx, guardrail),
@@ -142,6 +145,7 @@ impl Draft {
             variables: self.variables,
             objectives: self.objectives?,
             targets: targets.collect::<Option<_>>()?,
+            alarms: self.alarms.into_iter().collect::<Option<_>>()?,
             probes: probes.collect::<Option<_>>()?,
             steady_state: self.steady_state?,
             stop_when: self.stop_when.into_iter().map(|rail| Some(rail?.value)).collect::<Option<_>>()?,
@@ -221,8 +225,7 @@ fn objectives(top: &[(Key, Node)], cx: &mut Context<'_>) -> Option<Objectives> {
     if !top.iter().any(|(key, _)| key.text == "objectives") {
         return Some(Objectives::none());
     }
-    let node = later::without(node_of(top, "objectives", cx)?, later::OBJECTIVES, cx);
-    Objectives::decode(&node, cx)
+    Objectives::decode(node_of(top, "objectives", cx)?, cx)
 }
 
 fn targets(top: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<TargetDraft> {

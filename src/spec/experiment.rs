@@ -38,6 +38,8 @@ pub struct Experiment {
     pub objectives: Objectives,
     /// Whom the actions are aimed at.
     pub targets: IndexMap<SpannedName, Target>,
+    /// The CloudWatch alarms that are watched from before the fault, by name.
+    pub alarms: Vec<Spanned<String>>,
     /// What watches, in the order of the file.
     pub probes: Vec<Watch>,
     /// What must hold before anything is touched.
@@ -105,13 +107,15 @@ record! {
         pub availability: Option<Spanned<Availability>>,
         /// Limits on percentiles of the latency of good answers, such as `{ p99: 800ms }`.
         pub latency: Option<Spanned<Latency>>,
+        /// Time from the fault until the first alarm of `alarms:` fires (MTTD).
+        pub detection: Option<Spanned<Duration>>,
     }
 }
 
 impl Objectives {
     /// Objectives that ask for nothing.
     pub fn none() -> Objectives {
-        Objectives { rto: None, rpo: None, availability: None, latency: None }
+        Objectives { rto: None, rpo: None, availability: None, latency: None, detection: None }
     }
 
     /// The objectives as the journal keeps them.
@@ -144,6 +148,7 @@ impl Objectives {
                     limit: limit.as_secs_f64(),
                 })
                 .collect(),
+            detection: self.detection.as_ref().map(|limit| limit.as_secs_f64()),
         }
     }
 }

@@ -204,3 +204,7 @@ pub(super) fn notes(record: &Record, timeline: &Timeline, measures: &Measures) -
     }
     notes
 }
+
+#[cfg(test)]
+#[path = "cutover_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::measure::Interval;
 use crate::measure::ledger::{Fencing, Ledger, Salvage, SplitBrain, Stale};
-use crate::report::words;
+use crate::words;
 
 /// Acknowledged writes needed before and after the fault, whatever the spacing.
 const WRITES: u64 = 3;

@@ -1,6 +1,6 @@
 //! Each declared target against each observer.
 
-use super::{Objective, Verdict, cutover, guard, ledger};
+use super::{Objective, Verdict, cutover, detection, guard, ledger};
 use crate::journal::Record;
 use crate::measure::budget::Budget;
 use crate::measure::ledger::Ledger;
@@ -49,6 +49,9 @@ pub(super) fn all(
             .map(|(facts, service)| self::latency(facts, service, &name, latency.percentile, latency.limit));
         each(&mut out, &name, latency.limit, "s", found);
     }
+    if let Some(target) = targets.detection {
+        out.push(detection::objective(record, timeline, target));
+    }
     for (facts, service) in probes.iter().filter(|(facts, _)| facts.must_stay_up) {
         out.push(must_stay_up(facts, service, timeline));
     }
@@ -87,7 +90,7 @@ fn guarded(mut objective: Objective, guard: Option<&String>) -> Objective {
     objective
 }
 
-fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: String) -> Objective {
+pub(super) fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: String) -> Objective {
     Objective {
         name: name.to_owned(),
         observer: observer.to_owned(),
@@ -101,7 +104,7 @@ fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: Strin
 }
 
 /// An objective with its verdict by the intervals, and the target added to its reason.
-fn decided(objective: Objective, observed: Interval, what: String) -> Objective {
+pub(super) fn decided(objective: Objective, observed: Interval, what: String) -> Objective {
     let verdict = if objective.unit == "ratio" {
         at_least(observed, objective.target)
     } else {

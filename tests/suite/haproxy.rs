@@ -77,7 +77,11 @@ impl Bed {
 fn haproxy(folder: &Path, name: &str, config: &str) -> Process {
     let path = folder.join(format!("{name}.cfg"));
     std::fs::write(&path, config).expect("written");
-    Process::start("haproxy", &["-db", "-f", path.to_str().expect("UTF-8")], folder.join(format!("{name}.log")))
+    Process::start(
+        "haproxy",
+        &["-db", "-f", path.to_str().expect("UTF-8")],
+        folder.join(format!("{name}.log")),
+    )
 }
 
 fn backend(folder: &Path, name: &str, port: u16) -> Process {

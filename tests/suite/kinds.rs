@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
 use aws_smithy_types::DateTime;
+use firedrill::aws::Settings;
 use firedrill::clock::Clock;
 use firedrill::notation::decode::{Context, Decode, Unresolved};
 use firedrill::notation::yaml;
@@ -15,7 +16,9 @@ use firedrill::sample::{Cause, Class};
 use serde_json::Value;
 
 use crate::support::{firedrill, root, said};
-use crate::support_kinds::{Server, certificate, grpc, have_grpc, have_program, openssl, prometheus};
+use crate::support_kinds::{
+    Server, certificate, cloudwatch, grpc, have_grpc, have_program, openssl, prometheus,
+};
 use crate::support_moto::{Endpoint, Moto, Reply, answer, connected};
 
 /// A probe as a file would say it.
@@ -27,7 +30,7 @@ fn probe(text: &str) -> Probe {
 }
 
 fn opening() -> Opening {
-    Opening { run_id: "test-run".to_owned(), resolver: Arc::new(Resolver::System), metrics: None }
+    Opening::new("test-run", Resolver::System)
 }
 
 fn open(text: &str) -> Arc<dyn Ask> {
@@ -135,6 +138,20 @@ async fn openssls_certificate_lasts_as_long_as_it_says() {
     }
 }
 
+#[tokio::test]
+async fn a_tls_server_that_knows_no_http2_is_no_grpc_server() {
+    if !have_program("openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (cert, key) = certificate(folder.path(), 5);
+    let server = openssl(&cert, &key);
+    let tls = format!("{{ ca_file: {}, server_name: shop.test }}", cert.display());
+    let answer = ask(&format!("grpc: {{ address: {}, tls: {tls} }}", server.address)).await;
+    assert_eq!(kind(&answer), (Class::FailFast, Cause::Protocol), "{answer:?}");
+    assert!(answer.detail.unwrap_or_default().contains("ALPN"));
+}
+
 /// An exporter with one current series and one whose samples are a minute old.
 fn exporter(down: Arc<AtomicBool>) -> Endpoint {
     Endpoint::start(move |_| match down.load(Ordering::SeqCst) {
@@ -188,9 +205,14 @@ async fn a_real_prometheus_is_asked_and_no_data_is_never_good() {
     assert_eq!(kind(&up), (Class::Wrong, Cause::Content), "{up:?}");
 }
 
+fn url(server: &Server) -> String {
+    format!("http://{}", server.address)
+}
+
 /// Puts `value` into the last minutes of the metric `Messages` of a queue.
-async fn report(moto: &Moto, queue: &str, value: f64) {
-    let client = aws_sdk_cloudwatch::Client::new(&moto.arranging().await);
+async fn report(moto: &Moto, translator: &Server, queue: &str, value: f64) {
+    let config = moto.arranging().await.into_builder();
+    let client = aws_sdk_cloudwatch::Client::new(&config.endpoint_url(url(translator)).build());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
     let minute = now - now.rem_euclid(60);
     for back in 1..=3 {
@@ -207,8 +229,10 @@ async fn report(moto: &Moto, queue: &str, value: f64) {
 #[tokio::test]
 async fn a_metric_of_moto_is_read_and_none_is_never_good() {
     let Some(moto) = Moto::start() else { return };
-    report(&moto, "orders", 7.0).await;
-    let (aws, notebook) = connected(moto.settings()).await;
+    let translator = cloudwatch(moto.relay.address);
+    report(&moto, &translator, "orders", 7.0).await;
+    let settings = Settings { endpoint_url: Some(url(&translator)), ..moto.settings() };
+    let (aws, notebook) = connected(settings).await;
     let opening = Opening { metrics: Some(aws.metrics()), ..opening() };
     for (more, class, detail) in [
         ("dimensions: { Queue: orders }, statistic: Sum, expect: { above: 0, below: 8 }", Class::Ok, ""),
@@ -229,7 +253,7 @@ async fn a_metric_of_moto_is_read_and_none_is_never_good() {
         assert_eq!(answer.who.as_deref(), Some("CloudWatch in eu-west-1"));
     }
     assert_eq!(notebook.lines(), Vec::<String>::new(), "reading is no news");
-    drop(moto);
+    drop(translator);
     let text = "cloudwatch: { namespace: Shop, metric: Messages, statistic: Sum, timeout: 3s }";
     let gone = probe(text).open(&opening).expect("it opens").ask(0, &Clock::start()).await;
     assert!(gone.class.bad() && gone.cause != Cause::Content, "{gone:?}");
@@ -283,7 +307,8 @@ struct Bed {
     folder: tempfile::TempDir,
     moto: Moto,
     variables: Vec<String>,
-    _servers: [Server; 3],
+    put: Vec<String>,
+    _servers: [Server; 4],
     _exporter: Endpoint,
 }
 
@@ -291,19 +316,21 @@ impl Bed {
     async fn arrange() -> Option<Bed> {
         let here = have_grpc() && have_program("openssl") && have_program("prometheus");
         let moto = if here { Moto::start()? } else { return None };
-        report(&moto, "orders", 7.0).await;
+        let translator = cloudwatch(moto.relay.address);
+        report(&moto, &translator, "orders", 7.0).await;
+        let (put, endpoint) = (moto.relay.mutations(), url(&translator));
         let folder = tempfile::tempdir().expect("a folder");
         let flag = folder.path().join("down");
         let (cert, key) = certificate(folder.path(), 5);
         let exporter = exporter(Arc::default());
-        let servers =
-            [grpc(&flag, &cert, &key), openssl(&cert, &key), prometheus(folder.path(), exporter.address)];
+        let scraper = prometheus(folder.path(), exporter.address);
+        let servers = [grpc(&flag, &cert, &key), openssl(&cert, &key), scraper, translator];
         let prometheus_url = format!("http://{}", servers[2].address);
         let scraped = format!("prometheus: {{ url: \"{prometheus_url}\", query: shop_errors_ratio }}");
         until(&*open(&scraped), Class::Ok).await;
         let project = format!(
             "environments:\n  bed:\n    region: eu-west-1\n    endpoint_url: {}\n    confirm: none\n",
-            moto.relay.url()
+            endpoint
         );
         std::fs::write(folder.path().join("firedrill.yaml"), project).expect("written");
         let variables = vec![
@@ -315,7 +342,7 @@ impl Bed {
             format!("flag={}", flag.display()),
             "program_password=hunter22-password".to_owned(),
         ];
-        Some(Bed { folder, moto, variables, _servers: servers, _exporter: exporter })
+        Some(Bed { folder, moto, variables, put, _servers: servers, _exporter: exporter })
     }
 
     async fn run(&self, file: PathBuf) -> std::process::Output {
@@ -363,7 +390,7 @@ async fn every_kind_sees_its_part_of_one_drill() {
         assert!(probe["ok"].as_u64().is_some_and(|ok| ok > 0), "{probe}");
         assert_eq!(probe["bad"], 0, "{probe}");
     }
-    assert_eq!(bed.moto.relay.mutations(), Vec::<String>::new(), "a probe changed something");
+    assert_eq!(bed.moto.relay.mutations(), bed.put, "a probe changed something");
     let run = bed.folder.path().join(report["run"].as_str().expect("an id"));
     assert_eq!(secrets_in(&run), Vec::<PathBuf>::new());
     assert!(!said(&output).contains("hunter22"), "a secret was shown");

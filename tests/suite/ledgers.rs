@@ -112,9 +112,11 @@ fn a_killed_run_accounts_for_every_write_that_it_began() {
 }
 
 fn open(probe: &Probe, aws: &firedrill::aws::Aws) -> Arc<dyn Ask> {
-    let mut opening = Opening::new("test-run", Resolver::System);
-    opening.probe = "orders".to_owned();
-    opening.data = Some(aws.data_plane());
+    let opening = Opening {
+        probe: "orders".to_owned(),
+        data: Some(aws.data_plane()),
+        ..Opening::new("test-run", Resolver::System)
+    };
     probe.open(&opening).expect("it opens")
 }
 

@@ -22,8 +22,7 @@ use crate::support_pg::Names;
 const NAME: &str = "orders.drill.test";
 
 fn open(probe: &Probe) -> Arc<dyn Ask> {
-    let resolver = Arc::new(Resolver::System);
-    probe.open(&Opening { run_id: "test-run".to_owned(), resolver }).expect("opened")
+    probe.open(&Opening::new("test-run", Resolver::System)).expect("opened")
 }
 
 async fn role(dsn: &str, role: Role) -> Answer {
@@ -77,7 +76,7 @@ async fn roles_writes_and_their_doubts() {
     write.prepare().await.expect("created");
     assert_eq!(kind(&write.ask(0, &clock).await), (Class::Ok, Cause::None));
     // Behind a lock the row waits longer than the probe does, and comes all the same.
-    let locking = primary.script("lock table drill.firedrill_test_run write; select sleep(3)");
+    let locking = primary.script("begin; select * from drill.firedrill_test_run for update; select sleep(3)");
     let mut lock = std::process::Command::new("sh")
         .args(["-c", &format!("exec {locking}")])
         .stdout(std::process::Stdio::null())
@@ -102,9 +101,8 @@ async fn roles_writes_and_their_doubts() {
     primary.sql("set global autocommit = 0");
     let open = write.ask(3, &clock).await;
     assert_eq!(kind(&open), (Class::Info, Cause::Protocol), "{open:?}");
-    primary.sql(
-        "set global autocommit = 1; insert into drill.firedrill_test_run (run, seq) values ('another', 1)",
-    );
+    primary.sql("set global autocommit = 1");
+    primary.sql("insert into drill.firedrill_test_run (run, seq) values ('another', 1)");
     let reading = write.read_back(&clock).await.expect("a ledger");
     assert_eq!((reading.error.as_deref(), reading.present.as_slice()), (None, &[(0, 1)][..]));
     assert_eq!(reading.unexpected, 1);
@@ -157,9 +155,10 @@ async fn drill(semi_sync: bool, stopped: Option<f64>) -> Seen {
     if let Some(seconds) = stopped {
         text.push_str(&format!("{}\nsleep {seconds}\n", replica.script("stop slave")));
     }
+    // Somebody has to notice first: three bad samples make an outage, fewer are blips.
     let promote = replica.script("stop slave; reset slave all; set global read_only=0");
     text.push_str(&format!(
-        "a=$(date +%s.%N); kill -9 {}; b=$(date +%s.%N); echo $a $b > {}\n{promote}\ntouch {}\n",
+        "a=$(date +%s.%N); kill -9 {}; b=$(date +%s.%N); echo $a $b > {}\nsleep 1\n{promote}\ntouch {}\n",
         pair.primary.pid(),
         stamps.display(),
         done.display()

@@ -19,8 +19,7 @@ use crate::support::{Ran, said};
 use crate::support_redis::{Group, PASSWORD, installed};
 
 fn open(probe: &Probe) -> Arc<dyn Ask> {
-    let resolver = Arc::new(Resolver::System);
-    probe.open(&Opening { run_id: "test-run".to_owned(), resolver }).expect("opened")
+    probe.open(&Opening::new("test-run", Resolver::System)).expect("opened")
 }
 
 async fn role(dsn: &str, role: Role) -> Answer {
@@ -74,13 +73,14 @@ async fn roles_writes_and_their_doubts() {
     // A write to a replica is certainly not done.
     let refused = ledger(&replica.dsn(), None).ask(1, &clock).await;
     assert_eq!(kind(&refused), (Class::FailFast, Cause::ReadOnly), "{refused:?}");
-    // A write that is answered too late is done all the same.
+    // A write that is answered too late may or may not be done. This one is not: Redis forgets what a client
+    // that has gone was still waiting for.
     master.cli(&["client", "pause", "2500", "write"]);
     let late = write.ask(2, &clock).await;
     assert_eq!(kind(&late), (Class::Info, Cause::Timeout), "{late:?}");
     master.cli(&["client", "unpause"]);
     let reading = write.read_back(&clock).await.expect("a ledger");
-    assert_eq!((reading.error.as_deref(), reading.present.as_slice()), (None, &[(0, 0), (2, 2)][..]));
+    assert_eq!((reading.error.as_deref(), reading.present.as_slice()), (None, &[(0, 0)][..]));
 
     // Two replicas cannot have it when there is one.
     let wait = |replicas| Some(Wait { replicas, timeout: Duration::from_millis(300) });
@@ -91,7 +91,8 @@ async fn roles_writes_and_their_doubts() {
     master.cli(&["xadd", "firedrill:test-run", "*", "run", "another", "seq", "0"]);
     write.ask(5, &clock).await;
     let reading = write.read_back(&clock).await.expect("a ledger");
-    assert_eq!(reading.present, [(0, 0), (2, 5)]);
+    // Written, but not on two replicas: number 4 is there.
+    assert_eq!(reading.present, [(0, 0), (3, 5)]);
     assert_eq!(reading.unexpected, 1);
 }
 

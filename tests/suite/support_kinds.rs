@@ -1,4 +1,5 @@
-//! Real servers for the probe kinds: gRPC with its health service, OpenSSL, Prometheus. All on loopback.
+//! Real servers for the probe kinds: gRPC with its health service, OpenSSL, Prometheus, and moto's CloudWatch
+//! behind a translator. All on loopback.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::support::root;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -21,7 +24,7 @@ pub(crate) fn have(what: &str, here: bool) -> bool {
 }
 
 fn python() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(".test/grpc/bin/python")
+    root().join(".test/grpc/bin/python")
 }
 
 pub(crate) fn have_grpc() -> bool {
@@ -88,19 +91,30 @@ pub(crate) fn certificate(folder: &Path, days: u32) -> (PathBuf, PathBuf) {
 
 /// A gRPC server that is NOT_SERVING while the file `flag` exists.
 pub(crate) fn grpc(flag: &Path, certificate: &Path, key: &Path) -> Server {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grpc_health.py");
-    let mut child = Command::new(python())
-        .arg(script)
-        .args([flag, certificate, key])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python starts");
+    let mut command = Command::new(python());
+    command.arg(script("grpc_server.py")).args([flag, certificate, key]);
+    telling(&mut command)
+}
+
+/// What makes moto's CloudWatch understand the SDK, which speaks CBOR to it; the rest it hands on.
+pub(crate) fn cloudwatch(moto: SocketAddr) -> Server {
+    let mut command = Command::new(root().join(".test/moto/bin/python"));
+    telling(command.arg(script("cloudwatch_cbor.py")).arg(moto.port().to_string()))
+}
+
+fn script(name: &str) -> PathBuf {
+    root().join("tests").join(name)
+}
+
+/// Starts a server that prints its ports, and ends when its input is closed.
+fn telling(command: &mut Command) -> Server {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its ports");
     let ports: Vec<u16> = line.split_whitespace().map(|port| port.parse().expect("a port")).collect();
-    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    Server { child, address: at(ports[0]), secure: Some(at(ports[1])) }.wait_until_up()
+    let at = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
+    let address = ports.first().map(at).expect("the server tells its port");
+    Server { child, address, secure: ports.get(1).map(at) }.wait_until_up()
 }
 
 /// OpenSSL's own TLS server.

@@ -44,7 +44,8 @@ impl Pair {
     /// Starts a primary and a replica that is read-only and follows it. With `semi_sync`, a commit waits for the replica.
     pub fn replicated(semi_sync: bool) -> Pair {
         let settings = ["--rpl-semi-sync-master-enabled=1", "--rpl-semi-sync-master-wait-point=AFTER_SYNC"];
-        let more = ["--rpl-semi-sync-master-timeout=60000"];
+        // Short, for what is written before there is a replica.
+        let more = ["--rpl-semi-sync-master-timeout=100"];
         match semi_sync {
             true => Pair::start(true, &[&settings[..], &more].concat()),
             false => Pair::start(true, &[]),
@@ -88,8 +89,9 @@ impl Pair {
             replica
         });
         if !settings.is_empty() {
+            primary.sql("set global rpl_semi_sync_master_timeout = 60000");
             until("a commit waits for the replica", || {
-                primary.sql("show status like 'rpl_semi_sync_master_clients'").contains('1')
+                primary.sql("show status like 'rpl_semi_sync_master_status'").contains("ON")
             });
         }
         Pair { primary, replica, _folder: folder }

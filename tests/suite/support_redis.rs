@@ -132,6 +132,8 @@ impl Node {
                 ])
                 .flat_map(|(name, value)| [name.to_owned(), value])
                 .collect();
+        // To the master, every replica here comes from 127.0.0.1.
+        arguments.extend(["--replica-announce-ip".to_owned(), ip.to_string()]);
         arguments.extend_from_slice(more);
         let node = Node { ip, port, log, server: spawn(&arguments) };
         until("Redis answers", || node.cli(&["ping"]).contains("PONG"));

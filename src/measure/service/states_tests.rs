@@ -66,7 +66,7 @@ fn falling_again_within_the_confirmation_time_is_flapping() {
         // Never up in between: no second fall.
         (".....xxddxx..........", 1, false),
         // Before the fault: not its doing.
-        (".xx.xx..............", 0, false),
+        (".xx.x...............", 0, false),
     ] {
         let states = seen(text);
         assert_eq!((states.falls, states.flapping), (falls, flapping), "{text}");

@@ -54,7 +54,12 @@ impl GrpcAsk {
         })
     }
 
-    async fn check(&self, trace: &mut Trace, clock: &Clock) -> Result<u16, Trouble> {
+    async fn check(
+        &self,
+        used: &mut Option<Channel>,
+        trace: &mut Trace,
+        clock: &Clock,
+    ) -> Result<u16, Trouble> {
         let channel = match self.keeping() {
             Some(channel) => {
                 trace.who = Some(channel.peer.to_string().into());
@@ -68,8 +73,16 @@ impl GrpcAsk {
                 channel
             }
         };
-        let reply = channel.call(self.request(), self.body.clone(), trace).await?;
-        self.judge(&reply)
+        *used = Some(channel.clone());
+        match channel.call(self.request(), self.body.clone(), trace).await {
+            Ok(reply) => self.judge(&reply),
+            Err(failed) => {
+                if failed.for_good {
+                    self.let_go(&channel);
+                }
+                Err(failed.trouble)
+            }
+        }
     }
 
     fn judge(&self, reply: &Reply) -> Result<u16, Trouble> {
@@ -90,9 +103,9 @@ impl GrpcAsk {
                 ));
             }
         }
-        let serving = message::response(&reply.body)
+        let health = message::response(&reply.body)
             .map_err(|why| Trouble::new(Class::FailFast, Cause::Protocol, why))?;
-        status::of_service(serving, &self.service).map(|()| 0)
+        status::of_service(health, &self.service).map(|()| 0)
     }
 
     fn request(&self) -> Request<()> {
@@ -113,14 +126,11 @@ impl GrpcAsk {
         kept.clone()
     }
 
-    /// After a bad answer: an ideal pool lets go of its connection, and one that broke is gone anyway.
-    fn let_go(&self, answer: &Answer) {
-        let broke = matches!(answer.cause, Cause::Reset | Cause::Protocol) && answer.code == 0;
-        // A server that is shutting down says so by HTTP/2, not by a status of gRPC.
-        let leaving = answer.cause == Cause::Unavailable
-            && answer.detail.as_ref().is_some_and(|detail| detail.starts_with("HTTP/2"));
-        if broke || leaving || (self.connection == Connection::Reconnect && !answer.class.good()) {
-            *self.kept() = None;
+    /// Keeps this connection no longer. Others may have put a new one in its place meanwhile: that one stays.
+    fn let_go(&self, channel: &Channel) {
+        let mut kept = self.kept();
+        if kept.as_ref().is_some_and(|kept| kept.same(channel)) {
+            *kept = None;
         }
     }
 
@@ -182,11 +192,13 @@ fn grpc_timeout(timeout: Duration) -> String {
 #[async_trait]
 impl Ask for GrpcAsk {
     async fn ask(&self, _seq: u32, clock: &Clock) -> Answer {
-        let mut trace = Trace::default();
+        let (mut trace, mut used) = (Trace::default(), None);
         let sent = clock.now();
-        let outcome = within(self.terms.timeout, clock, self.check(&mut trace, clock)).await;
+        let outcome = within(self.terms.timeout, clock, self.check(&mut used, &mut trace, clock)).await;
         let answer = trace.conclude(self.terms, sent, clock.now(), outcome);
-        self.let_go(&answer);
+        if let (Connection::Reconnect, false, Some(used)) = (self.connection, answer.class.good(), &used) {
+            self.let_go(used);
+        }
         answer
     }
 

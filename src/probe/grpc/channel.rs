@@ -60,6 +60,14 @@ pub(super) struct Reply {
     pub(super) trailers: HeaderMap,
 }
 
+/// Why there was no answer.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) trouble: Trouble,
+    /// Whether the connection ended with it; else this call alone.
+    pub(super) for_good: bool,
+}
+
 impl Way {
     /// Resolves, connects, and shakes hands.
     pub(super) async fn open(&self, trace: &mut Trace, clock: &Clock) -> Result<Channel, Trouble> {
@@ -96,6 +104,11 @@ impl Channel {
         Ok(Channel { sender, peer, needed: Arc::new(needed) })
     }
 
+    /// Whether it is the same connection.
+    pub(super) fn same(&self, other: &Channel) -> bool {
+        Arc::ptr_eq(&self.needed, &other.needed)
+    }
+
     /// Whether the server has ended it, as far as is known here.
     pub(super) fn over_and_done(&self) -> bool {
         self.needed.is_closed()
@@ -107,13 +120,14 @@ impl Channel {
         request: Request<()>,
         body: Bytes,
         trace: &mut Trace,
-    ) -> Result<Reply, Trouble> {
-        let trouble = |error: h2::Error| status::of_transport(&error);
-        let mut sender = self.sender.clone().ready().await.map_err(trouble)?;
+    ) -> Result<Reply, Failed> {
+        let failed =
+            |error: h2::Error| Failed { trouble: status::of_transport(&error), for_good: !error.is_reset() };
+        let mut sender = self.sender.clone().ready().await.map_err(failed)?;
         let begun = Instant::now();
-        let (response, mut sending) = sender.send_request(request, false).map_err(trouble)?;
-        sending.send_data(body, true).map_err(trouble)?;
-        let (head, incoming) = response.await.map_err(trouble)?.into_parts();
+        let (response, mut sending) = sender.send_request(request, false).map_err(failed)?;
+        sending.send_data(body, true).map_err(failed)?;
+        let (head, incoming) = response.await.map_err(failed)?.into_parts();
         trace.phases.first_byte = micros(begun);
         let mut reply = Reply {
             http_status: head.status.as_u16(),
@@ -121,7 +135,7 @@ impl Channel {
             body: Vec::new(),
             trailers: HeaderMap::new(),
         };
-        reply.read(incoming).await.map_err(trouble)?;
+        reply.read(incoming).await.map_err(failed)?;
         Ok(reply)
     }
 }

@@ -9,7 +9,7 @@ const PREFIX: usize = 5;
 
 /// What a server says of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Serving {
+pub(crate) enum Health {
     Unknown,
     Serving,
     NotServing,
@@ -34,7 +34,7 @@ pub(crate) fn request(service: &str) -> Bytes {
 }
 
 /// The status in a framed response; the error says what is wrong with it.
-pub(crate) fn response(framed: &[u8]) -> Result<Serving, String> {
+pub(crate) fn response(framed: &[u8]) -> Result<Health, String> {
     let cut = || format!("the answer is cut off after {} bytes", framed.len());
     let (prefix, rest) = framed.split_at_checked(PREFIX).ok_or_else(cut)?;
     let (flag, length) = prefix.split_first().ok_or_else(cut)?;
@@ -54,11 +54,11 @@ pub(crate) fn response(framed: &[u8]) -> Result<Serving, String> {
         }
     }
     Ok(match status {
-        0 => Serving::Unknown,
-        1 => Serving::Serving,
-        2 => Serving::NotServing,
-        3 => Serving::ServiceUnknown,
-        other => Serving::Other(other),
+        0 => Health::Unknown,
+        1 => Health::Serving,
+        2 => Health::NotServing,
+        3 => Health::ServiceUnknown,
+        other => Health::Other(other),
     })
 }
 
@@ -113,15 +113,15 @@ mod tests {
     #[test]
     fn a_response_is_read_with_what_is_beside_the_status() {
         for (bytes, expected) in [
-            (&[0, 0, 0, 0, 0][..], Ok(Serving::Unknown)),
-            (&[0, 0, 0, 0, 2, 8, 1], Ok(Serving::Serving)),
-            (&[0, 0, 0, 0, 2, 8, 2], Ok(Serving::NotServing)),
-            (&[0, 0, 0, 0, 2, 8, 3], Ok(Serving::ServiceUnknown)),
-            (&[0, 0, 0, 0, 3, 8, 0x81, 1], Ok(Serving::Other(129))),
+            (&[0, 0, 0, 0, 0][..], Ok(Health::Unknown)),
+            (&[0, 0, 0, 0, 2, 8, 1], Ok(Health::Serving)),
+            (&[0, 0, 0, 0, 2, 8, 2], Ok(Health::NotServing)),
+            (&[0, 0, 0, 0, 2, 8, 3], Ok(Health::ServiceUnknown)),
+            (&[0, 0, 0, 0, 3, 8, 0x81, 1], Ok(Health::Other(129))),
             // A string, a fixed32 and a fixed64 that some later version may add.
-            (&[0, 0, 0, 0, 4, 0x12, 0, 8, 1], Ok(Serving::Serving)),
-            (&[0, 0, 0, 0, 7, 0x15, 1, 2, 3, 4, 8, 1], Ok(Serving::Serving)),
-            (&[0, 0, 0, 0, 11, 0x19, 1, 2, 3, 4, 5, 6, 7, 8, 8, 1], Ok(Serving::Serving)),
+            (&[0, 0, 0, 0, 4, 0x12, 0, 8, 1], Ok(Health::Serving)),
+            (&[0, 0, 0, 0, 7, 0x15, 1, 2, 3, 4, 8, 1], Ok(Health::Serving)),
+            (&[0, 0, 0, 0, 11, 0x19, 1, 2, 3, 4, 5, 6, 7, 8, 8, 1], Ok(Health::Serving)),
         ] {
             assert_eq!(response(bytes), expected, "{bytes:?}");
         }

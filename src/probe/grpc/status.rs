@@ -2,7 +2,7 @@
 
 use h2::Reason;
 
-use super::message::Serving;
+use super::message::Health;
 use crate::probe::trouble::Trouble;
 use crate::sample::{Cause, Class};
 
@@ -34,14 +34,14 @@ pub(super) fn of_call(status: u16, message: &str) -> Trouble {
 }
 
 /// What a server says of a service: nothing to complain about, or the trouble.
-pub(super) fn of_service(serving: Serving, service: &str) -> Result<(), Trouble> {
+pub(super) fn of_service(health: Health, service: &str) -> Result<(), Trouble> {
     let named = if service.is_empty() { "the server".to_owned() } else { format!("`{service}`") };
-    let (class, cause, said) = match serving {
-        Serving::Serving => return Ok(()),
-        Serving::NotServing => (Class::FailFast, Cause::Unavailable, "NOT_SERVING".to_owned()),
-        Serving::ServiceUnknown => (Class::Wrong, Cause::Content, "SERVICE_UNKNOWN".to_owned()),
-        Serving::Unknown => (Class::Wrong, Cause::Content, "UNKNOWN".to_owned()),
-        Serving::Other(number) => {
+    let (class, cause, said) = match health {
+        Health::Serving => return Ok(()),
+        Health::NotServing => (Class::FailFast, Cause::Unavailable, "NOT_SERVING".to_owned()),
+        Health::ServiceUnknown => (Class::Wrong, Cause::Content, "SERVICE_UNKNOWN".to_owned()),
+        Health::Unknown => (Class::Wrong, Cause::Content, "UNKNOWN".to_owned()),
+        Health::Other(number) => {
             (Class::Wrong, Cause::Content, format!("{number}, which is no status of a service"))
         }
     };
@@ -103,15 +103,15 @@ mod tests {
 
     #[test]
     fn every_state_of_a_service_but_one_is_bad() {
-        assert_eq!(of_service(Serving::Serving, "s"), Ok(()));
-        for (serving, class, cause) in [
-            (Serving::NotServing, Class::FailFast, Cause::Unavailable),
-            (Serving::ServiceUnknown, Class::Wrong, Cause::Content),
-            (Serving::Unknown, Class::Wrong, Cause::Content),
-            (Serving::Other(9), Class::Wrong, Cause::Content),
+        assert_eq!(of_service(Health::Serving, "s"), Ok(()));
+        for (health, class, cause) in [
+            (Health::NotServing, Class::FailFast, Cause::Unavailable),
+            (Health::ServiceUnknown, Class::Wrong, Cause::Content),
+            (Health::Unknown, Class::Wrong, Cause::Content),
+            (Health::Other(9), Class::Wrong, Cause::Content),
         ] {
-            let trouble = of_service(serving, "s").unwrap_err();
-            assert_eq!((trouble.class, trouble.cause), (class, cause), "{serving:?}");
+            let trouble = of_service(health, "s").unwrap_err();
+            assert_eq!((trouble.class, trouble.cause), (class, cause), "{health:?}");
         }
     }
 

@@ -170,6 +170,30 @@ async fn each_kind_of_client_connects_as_often_as_it_should() {
 }
 
 #[tokio::test]
+async fn late_failures_of_an_old_connection_leave_the_new_one_alone() {
+    let scripted = scripted(SERVING).await;
+    let probe = Probe::Grpc(grpc(scripted.server.address, Connection::Reconnect));
+    let (ready, clock) = (probe.open(&opening(Resolver::System)).unwrap(), Clock::start());
+    assert!(ready.ask(0, &clock).await.class.good());
+    *scripted.play.lock().unwrap() = Play::Hang;
+    let first = ready.ask(1, &clock);
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        ready.ask(2, &clock).await
+    };
+    // Between the two deadlines somebody connects anew.
+    let third = async {
+        tokio::time::sleep(Duration::from_millis(580)).await;
+        *scripted.play.lock().unwrap() = SERVING;
+        ready.ask(3, &clock).await
+    };
+    let (first, second, third) = tokio::join!(first, second, third);
+    assert_eq!((first.class, second.class, third.class), (Class::Timeout, Class::Timeout, Class::Ok));
+    assert!(ready.ask(4, &clock).await.class.good());
+    assert_eq!(scripted.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_connection_that_ended_is_not_kept() {
     let once = serve(|stream| async move {
         let mut connection = h2::server::handshake(stream).await.unwrap();

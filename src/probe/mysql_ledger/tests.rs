@@ -113,3 +113,29 @@ fn tables_have_names_that_need_no_cutting() {
     assert_eq!(quoted("a`b").as_deref(), Ok("`a``b`"));
     assert!(quoted("a.b.c").is_err() && quoted("").is_err() && quoted("a.").is_err());
 }
+
+#[tokio::test]
+async fn a_demoted_writer_is_left_by_the_client_that_reconnects() {
+    for (connection, connections) in
+        [(Connection::Fresh, 3), (Connection::Kept, 1), (Connection::Reconnect, 2)]
+    {
+        let connects = Arc::new(Mutex::new(0));
+        let counted = connects.clone();
+        let server = mysql(move |sql| {
+            *counted.lock().unwrap() += usize::from(sql == "connect");
+            doing(", 1)", Act::Refuse(1290))(if sql.ends_with(", 1)") { ", 1)" } else { sql })
+        })
+        .await;
+        let probe = Probe::MysqlLedger(MysqlLedger { connection, ..ledger(server.address) });
+        let (ready, clock) = (probe.open(&opening(Resolver::System)).unwrap(), Clock::start());
+        for (seq, class) in [(0, Class::Ok), (1, Class::FailFast), (2, Class::Ok)] {
+            let answer = ready.ask(seq, &clock).await;
+            assert_eq!(
+                (answer.class, answer.who.as_deref()),
+                (class, Some("3e11-fa47")),
+                "{connection:?} {seq}"
+            );
+        }
+        assert_eq!(*connects.lock().unwrap(), connections, "{connection:?}");
+    }
+}

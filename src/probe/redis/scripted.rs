@@ -12,6 +12,8 @@ use crate::probe::fixture::{Server, reset, serve};
 pub(crate) enum Act {
     /// Answer with these bytes.
     Say(String),
+    /// Answer with these bytes and close the connection.
+    Last(String),
     /// Answer nothing.
     Silence,
     /// Close the connection.
@@ -63,6 +65,7 @@ where
                 let words: Vec<String> = command.list().iter().filter_map(Reply::text).collect();
                 match script(&words) {
                     Act::Say(bytes) => stream.write_all(bytes.as_bytes()).await.unwrap(),
+                    Act::Last(bytes) => return stream.write_all(bytes.as_bytes()).await.unwrap(),
                     Act::Silence => {}
                     Act::Close => return,
                     Act::Reset => return reset(stream),

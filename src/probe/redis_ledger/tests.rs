@@ -145,3 +145,45 @@ async fn a_wait_that_cannot_work_is_refused_before_the_run() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_demoted_master_is_left_by_the_client_that_reconnects() {
+    for (connection, logins) in [(Connection::Fresh, 3), (Connection::Kept, 1), (Connection::Reconnect, 2)] {
+        let count = Arc::new(Mutex::new(0));
+        let counted = count.clone();
+        let server = redis(move |words| {
+            *counted.lock().unwrap() += usize::from(words[0] == "INFO");
+            match words.last().map(String::as_str) {
+                Some("1") => say("-READONLY You can't write against a read only replica.\r\n"),
+                _ => healthy("master", "0fa3", words),
+            }
+        })
+        .await;
+        let probe = Probe::RedisLedger(RedisLedger { connection, ..ledger(server.address) });
+        let (ready, clock) = (probe.open(&opening(Resolver::System)).unwrap(), Clock::start());
+        for (seq, class) in [(0, Class::Ok), (1, Class::FailFast), (2, Class::Ok)] {
+            let answer = ready.ask(seq, &clock).await;
+            assert_eq!((answer.class, answer.who.as_deref()), (class, Some("0fa3")), "{connection:?} {seq}");
+        }
+        assert_eq!(*count.lock().unwrap(), logins, "{connection:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_is_not_written_to() {
+    let server = redis(|words| match words[0].as_str() {
+        "XADD" => Act::Last("$3\r\n1-1\r\n".to_owned()),
+        _ => healthy("master", "0fa3", words),
+    })
+    .await;
+    let probe = RedisLedger { connection: Connection::Kept, ..ledger(server.address) };
+    let ready = Probe::RedisLedger(probe).open(&opening(Resolver::System)).unwrap();
+    let clock = Clock::start();
+    for seq in 0..3 {
+        let answer = ready.ask(seq, &clock).await;
+        assert_eq!(answer.class, Class::Ok, "{answer:?}");
+        assert!(answer.phases.connect > 0, "a new connection");
+        // Long enough for the end of the connection to arrive.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

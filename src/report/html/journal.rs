@@ -85,6 +85,12 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::UndoFinished { step, done: true, detail } => format!("{step}: put back: {detail}"),
         EventKind::UndoFinished { step, done: false, detail } => format!("{step}: not put back: {detail}"),
         EventKind::IdentityMet { identity, who } => format!("Number {identity} answered: {who}"),
+        EventKind::LayerSeen { what, after_ns: Some(_), .. } => format!("Layer: {what}"),
+        EventKind::LayerSeen { what, after_ns: None, .. } => format!("Layer, at first: {what}"),
+        EventKind::WatcherEnded { watcher, looks, failed, .. } => {
+            let looks = words::counted(*looks, "look", "looks");
+            format!("Watched {watcher}: {looks}, {failed} of them in vain")
+        }
         EventKind::Noted { text } => text.clone(),
         EventKind::RunEnded { ending } => match ending {
             Ending::Completed => "The run ended: completed".to_owned(),

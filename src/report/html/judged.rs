@@ -68,6 +68,7 @@ pub(super) fn budget(report: &Report, origin: Origin) -> Markup {
     let columns = [text("Probe"), text("Page"), number("Highest burn rate"), text("Would it have fired?")];
     let rows: Vec<Vec<Markup>> = found
         .iter()
+        .filter(|(_, budget)| budget.pages.iter().any(|page| page.highest > 0.0))
         .flat_map(|(probe, budget)| budget.pages.iter().map(move |page| (*probe, page)))
         .map(|(probe, page)| {
             vec![
@@ -85,7 +86,8 @@ pub(super) fn budget(report: &Report, origin: Origin) -> Markup {
                 @for (probe, budget) in &found {
                     p.lead { strong { (said(probe)) } " spent " (judged::spent(budget)) "." }
                 }
-                (table(&columns, &rows))
+                @if rows.is_empty() { p.quiet { "No request failed, so no page would have fired." } }
+                @else { (table(&columns, &rows)) }
                 p.quiet.prose {
                     "A page fires when the error ratio is at least its burn rate times what the SLO allows, over both of its "
                     "windows. Before the run the service is taken to have been good at the same rate. A real alert comes "

@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::judged;
 use super::parts::{number, said, table, text, value};
 use crate::journal::Record;
-use crate::measure::Interval;
 use crate::report::chart::{self, Lanes};
 use crate::report::facts::{self, Origin, clean};
 use crate::report::{Latency, LedgerReport, Outage, ProbeReport, Report, words};
@@ -100,7 +99,8 @@ pub(super) fn outages(report: &Report, origin: Origin) -> Markup {
 /// Which of the two least durations was used, and what the other one is.
 fn least(outage: &Outage) -> String {
     let least = &outage.least;
-    let said = |seconds: f64| words::span(Interval::new(seconds, seconds));
+    // Rounded down: a least length stays one.
+    let said = |seconds: f64| words::duration((seconds * 100.0).floor() / 100.0);
     match least.used.as_str() {
         "issue" => format!("least: by issue ({} by outcome)", said(least.safe)),
         _ => format!("least: by outcome ({} by issue)", said(least.issue)),

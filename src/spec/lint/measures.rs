@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::no_such;
-use crate::notation::decode::{Problem, Spanned};
+use crate::notation::decode::{Problem, Spanned, clip};
 use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
@@ -53,13 +53,17 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     if let (true, Some(availability)) = (idle, &objectives.availability) {
         problems.push(nobody("availability", availability.span));
     }
+    if let Some(detection) = &objectives.detection {
+        self::detection(draft, detection, problems);
+    }
     if let (true, Some(latency)) = (idle, &objectives.latency) {
         problems.push(nobody("latency", latency.span));
     }
     let declared = objectives.rto.is_some()
         || objectives.rpo.is_some()
         || objectives.availability.is_some()
-        || objectives.latency.is_some();
+        || objectives.latency.is_some()
+        || objectives.detection.is_some();
     if !declared {
         problems.push(
             Problem::new(draft.span, "the drill has no objective")
@@ -211,6 +215,44 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
                 .label("the spacing of its writes is its resolution")
                 .related(rpo.span, "finer than that")
                 .warning(),
+            );
+        }
+    }
+}
+
+/// Detection is told by an alarm.
+fn detection(draft: &Draft, target: &Spanned<Duration>, problems: &mut Vec<Problem>) {
+    if draft.alarms.is_empty() {
+        problems.push(
+            Problem::new(target.span, "no alarm can decide the detection")
+                .label("detected is what made an alarm fire, and this file names none")
+                .help("name the CloudWatch alarms that are to fire: `alarms: [checkout-5xx]`"),
+        );
+    }
+    if target.value.is_zero() {
+        problems.push(
+            Problem::new(target.span, "an alarm cannot fire in no time")
+                .label("longer than zero")
+                .help("say how long it may take: `detection: 90s`"),
+        );
+    }
+}
+
+/// Each alarm is named once.
+pub(super) fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
+    let named: Vec<&Spanned<String>> = draft.alarms.iter().flatten().collect();
+    for (index, alarm) in named.iter().enumerate() {
+        if alarm.value.trim().is_empty() {
+            problems.push(
+                Problem::new(alarm.span, "an alarm without a name")
+                    .label("expected the name of a CloudWatch alarm"),
+            );
+        }
+        if let Some(first) = named.iter().take(index).find(|earlier| earlier.value == alarm.value) {
+            problems.push(
+                Problem::new(alarm.span, format!("the alarm `{}` is named twice", clip(&alarm.value)))
+                    .label("again")
+                    .related(first.span, "the first time"),
             );
         }
     }

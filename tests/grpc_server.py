@@ -1,6 +1,6 @@
 """A gRPC server with the standard health service, for the tests of the `grpc` probe.
 
-    grpc_health.py FLAG CERTIFICATE KEY
+    grpc_server.py FLAG CERTIFICATE KEY
 
 Listens on two free loopback ports, cleartext and TLS, and prints them. While the file FLAG exists, the server and
 `shop.Checkout` are NOT_SERVING. Ends when its standard input is closed.
