@@ -135,7 +135,6 @@ pub struct Aws {
     readers: Clients,
     writers: Clients,
     sts: aws_sdk_sts::Client,
-    config: SdkConfig,
     identity: OnceLock<Identity>,
     halted: Arc<AtomicBool>,
 }
@@ -160,7 +159,6 @@ impl Aws {
             readers,
             writers,
             sts,
-            config,
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
