@@ -200,6 +200,8 @@ fn record(settings: &Settings, probes: &[Probe], clock: Clock, seen: UnboundedRe
         dry_run: false,
         experiment: ExperimentFacts { name: "calibrate".to_owned(), ..ExperimentFacts::default() },
         environment: EnvironmentFacts::default(),
+        alarms: Vec::new(),
+        watchers: Vec::new(),
         probes: settings.modes.iter().zip(probes).map(facts).collect(),
         objectives: Objectives::default(),
         steady_state: SteadyState { watch: CALM.as_secs_f64(), availability: 1.0 },
