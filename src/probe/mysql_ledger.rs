@@ -15,6 +15,7 @@ use super::mysql::session::{Door, Session, column};
 use super::trouble::Trouble;
 use super::{Answer, Ask, Opening};
 use crate::clock::Clock;
+use crate::journal::IntentSlot;
 use crate::record;
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class};
@@ -215,6 +216,7 @@ impl Ask for MysqlLedgerAsk {
             }
         };
         self.kept.end(session, answer.class.good()).into_iter().for_each(Session::close);
+        self.attempts.decided(seq, &answer);
         answer
     }
 
@@ -230,6 +232,10 @@ impl Ask for MysqlLedgerAsk {
         self.created().await.map_err(|trouble| {
             format!("the ledger's table {} could not be created: {}", self.table, trouble.detail)
         })
+    }
+
+    fn journal(&self, intents: IntentSlot) {
+        self.attempts.journal(intents);
     }
 
     async fn read_back(&self, clock: &Clock) -> Option<Reading> {

@@ -16,6 +16,7 @@ use super::redis::session::{Door, Session, certainly_undone, classify};
 use super::trouble::Trouble;
 use super::{Answer, Ask, Opening};
 use crate::clock::Clock;
+use crate::journal::IntentSlot;
 use crate::record;
 use crate::run::event::Reading;
 use crate::sample::{Cause, Class};
@@ -255,6 +256,7 @@ impl Ask for RedisLedgerAsk {
             }
         };
         drop(self.kept.end(session, answer.class.good()));
+        self.attempts.decided(seq, &answer);
         answer
     }
 
@@ -272,6 +274,10 @@ impl Ask for RedisLedgerAsk {
         checked.map_err(|trouble| {
             format!("the ledger's stream {} cannot be written: {}", self.stream, trouble.detail)
         })
+    }
+
+    fn journal(&self, intents: IntentSlot) {
+        self.attempts.journal(intents);
     }
 
     async fn read_back(&self, clock: &Clock) -> Option<Reading> {
