@@ -19,17 +19,23 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+mod data;
+pub(crate) mod autoscaling;
+pub(crate) mod cloudwatch;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
+pub(crate) mod elbv2;
 pub mod fault;
 pub mod find;
 mod guard;
+pub mod metrics;
 pub(crate) mod rds;
 pub(crate) mod route53;
 pub mod target;
 mod wait;
 
+pub use data::DataPlane;
 pub use fault::{Fault, FaultKind};
 pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
@@ -116,15 +122,20 @@ pub(crate) struct Clients {
     pub(crate) rds: aws_sdk_rds::Client,
     pub(crate) ecs: aws_sdk_ecs::Client,
     pub(crate) route53: aws_sdk_route53::Client,
+    pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    pub(crate) autoscaling: aws_sdk_autoscaling::Client,
+    pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
 }
 
 /// A connection to AWS in one region with one identity.
 pub struct Aws {
     settings: Settings,
+    config: SdkConfig,
     witness: Arc<dyn Witness>,
     readers: Clients,
     writers: Clients,
     sts: aws_sdk_sts::Client,
+    config: SdkConfig,
     identity: OnceLock<Identity>,
     halted: Arc<AtomicBool>,
 }
@@ -144,13 +155,33 @@ impl Aws {
         );
         Ok(Aws {
             settings,
+            config,
             witness,
             readers,
             writers,
             sts,
+            config,
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
+    }
+
+    /// The same, for looking alone and again and again: a call that fails is not repeated, since the next
+    /// look comes anyhow, and says nothing to the witness, since who looks tells it once.
+    pub(crate) fn for_watching(&self) -> Aws {
+        let silent: Arc<dyn Witness> = Arc::new(Silent);
+        let once = RetryConfig::disabled();
+        let readers = clients(&self.config, &once, || guard::Lookout::reading(silent.clone()));
+        Aws {
+            settings: Settings { dry_run: true, ..self.settings.clone() },
+            config: self.config.clone(),
+            witness: silent,
+            writers: readers.clone(),
+            readers,
+            sts: self.sts.clone(),
+            identity: OnceLock::new(),
+            halted: Arc::default(),
+        }
     }
 
     /// Asks AWS who the credentials belong to, once; mutating calls need it.
@@ -193,6 +224,11 @@ impl Aws {
     /// The region.
     pub fn region(&self) -> &str {
         &self.settings.region
+    }
+
+    /// What the ledgers get their clients from.
+    pub fn data_plane(&self) -> DataPlane {
+        DataPlane::new(&self.config, &self.settings)
     }
 
     /// Whether nothing may be changed.
@@ -239,6 +275,18 @@ impl Aws {
 
     pub(crate) fn route53(&self) -> &aws_sdk_route53::Client {
         &self.readers.route53
+    }
+
+    pub(crate) fn elbv2(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        &self.readers.elbv2
+    }
+
+    pub(crate) fn autoscaling(&self) -> &aws_sdk_autoscaling::Client {
+        &self.readers.autoscaling
+    }
+
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        &self.readers.cloudwatch
     }
 }
 
@@ -305,6 +353,9 @@ fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard:
         rds: client!(aws_sdk_rds),
         ecs: client!(aws_sdk_ecs),
         route53: client!(aws_sdk_route53),
+        elbv2: client!(aws_sdk_elasticloadbalancingv2),
+        autoscaling: client!(aws_sdk_autoscaling),
+        cloudwatch: client!(aws_sdk_cloudwatch),
     }
 }
 

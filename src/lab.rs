@@ -1,16 +1,19 @@
 //! The lab: a small AWS region inside the process, with a real data plane on loopback.
 //!
-//! The control plane (`wire`, `ec2`, `ecs`, `rds`, `route53`, `sts`) speaks AWS's protocols to the
+//! The control plane (`wire`, `ec2`, `elbv2`, `autoscaling`, `ecs`, `rds`, `route53`, `cloudwatch`, `sts`) speaks AWS's protocols to the
 //! unmodified SDK clients; the data plane (load balancers, instances, tasks, databases, the DNS
 //! server) is real sockets on addresses of the lab's own within 127.0.0.0/8. What is terminated
 //! closes its sockets, and the `truth` says when.
 //!
 //! It imports nothing of firedrill but the clock: it must not share the engine's mistakes.
 
+mod autoscaling;
 mod balancer;
+mod cloudwatch;
 mod database;
 mod ec2;
 mod ecs;
+mod elbv2;
 mod plane;
 mod rds;
 mod region;

@@ -1,6 +1,8 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
 pub mod budget;
+pub mod breakdown;
+pub mod cutover;
 pub mod latency;
 pub mod ledger;
 pub mod outage;
@@ -52,6 +54,10 @@ pub struct Measures {
     pub budgets: Vec<Option<budget::Budget>>,
     /// What each ledger found: one entry per ledger probe.
     pub ledgers: Vec<ledger::Ledger>,
+    /// When names and traffic went over to another site, where they did or were watched for it.
+    pub cutover: Option<cutover::Cutover>,
+    /// What the recovery is made of; nothing without a fault.
+    pub breakdown: Option<breakdown::Breakdown>,
 }
 
 impl Measures {
@@ -83,6 +89,8 @@ impl Measures {
             .filter(|track| track.facts.ledger)
             .map(|track| ledger::Ledger::of(track, record, fault))
             .collect();
-        Measures { services, states, budgets, ledgers }
+        let cutover = cutover::Cutover::of(record, timeline);
+        let breakdown = breakdown::Breakdown::of(record, timeline, &services);
+        Measures { services, states, budgets, ledgers, cutover, breakdown }
     }
 }

@@ -12,9 +12,10 @@ use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition};
+use crate::run::event::{PlannedStep, Precondition, ProbeFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
+use crate::watch::{self, Attached, Watcher};
 
 mod text;
 
@@ -31,6 +32,12 @@ pub struct Plan {
     pub facts: Vec<PlannedStep>,
     /// The probes, ready to be asked.
     pub lanes: Vec<Lane>,
+    /// What the journal says of each lane.
+    pub probes: Vec<ProbeFacts>,
+    /// The watchers of what the steps act on, and of the alarms.
+    pub watchers: Vec<Watcher>,
+    /// What of it cannot be watched, each in a sentence.
+    pub unwatched: Vec<String>,
 }
 
 /// One step, resolved.
@@ -133,6 +140,12 @@ pub enum PlanError {
         /// Why.
         why: String,
     },
+    /// An alarm that cannot be watched.
+    #[error("alarms: {source}")]
+    Alarms {
+        /// Why.
+        source: Fault,
+    },
     /// An action without clients: the experiment was loaded without an environment.
     #[error("step `{step}` acts on AWS, and no environment was given")]
     NoAws {
@@ -145,7 +158,9 @@ impl PlanError {
     /// What to do next, where the call that failed knows.
     pub fn help(&self) -> Option<&str> {
         match self {
-            PlanError::Target { source, .. } | PlanError::Check { source, .. } => Some(&source.help),
+            PlanError::Target { source, .. }
+            | PlanError::Check { source, .. }
+            | PlanError::Alarms { source } => Some(&source.help),
             PlanError::Probe { .. } | PlanError::NoAws { .. } => None,
         }
     }
@@ -158,7 +173,13 @@ impl PlanError {
 pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError> {
     let experiment = &loaded.experiment;
     let run = run_id(&experiment.name.value, &means.clock);
-    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone() };
+    let opening = Opening {
+        run_id: run.clone(),
+        resolver: means.resolver.clone(),
+        probe: String::new(),
+        metrics: means.aws.map(Aws::metrics),
+        data: means.aws.map(Aws::data_plane),
+    };
     let mut steps = Vec::new();
     let mut facts = Vec::new();
     for step in &experiment.steps {
@@ -166,13 +187,38 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         steps.push(planned);
         facts.push(fact);
     }
-    let mut lanes = Vec::new();
+    let (mut lanes, mut probes) = (Vec::new(), Vec::new());
     for watch in &experiment.probes {
-        let name = watch.name.text.clone();
-        let ask = watch.probe.open(&opening).map_err(|why| PlanError::Probe { probe: name.clone(), why })?;
-        lanes.push(Lane { name, every: watch.every, ask });
+        let failed = |why| PlanError::Probe { probe: watch.name.text.clone(), why };
+        for variant in watch.probe.variants(&opening).await.map_err(failed)? {
+            let facts = watch.facts(&variant);
+            let own = Opening { probe: facts.name.clone(), ..opening.clone() };
+            let ask = variant.open(&own).map_err(failed)?;
+            let name = facts.name.clone();
+            lanes.push(Lane { name, every: watch.every, edge_every: watch.edge_every, ask });
+            probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
+        }
     }
-    Ok(Plan { run, steps, facts, lanes })
+    let Attached { watchers, missing } = attach(experiment, means, &steps).await?;
+    Ok(Plan { run, steps, facts, lanes, probes, watchers, unwatched: missing })
+}
+
+/// The watchers attach themselves to what the steps act on.
+async fn attach(
+    experiment: &Experiment,
+    means: &Means<'_>,
+    steps: &[Planned],
+) -> Result<Attached, PlanError> {
+    let Some(aws) = means.aws else { return Ok(Attached::default()) };
+    let touched: Vec<&Found> = steps
+        .iter()
+        .filter_map(|step| match &step.doing {
+            Doing::Action(planned) => Some(&planned.found),
+            _ => None,
+        })
+        .collect();
+    let alarms: Vec<String> = experiment.alarms.iter().map(|alarm| alarm.value.clone()).collect();
+    watch::attach(aws, &touched, &alarms).await.map_err(|source| PlanError::Alarms { source })
 }
 
 async fn plan_step(

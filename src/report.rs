@@ -18,10 +18,12 @@ pub mod table;
 pub mod text;
 
 mod chart;
+mod cutover;
 mod facts;
 mod facts_judged;
 #[cfg(test)]
 mod fixture;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -32,11 +34,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::measure::Interval;
+use crate::measure::cutover::Cutover;
+pub use crate::measure::breakdown::Breakdown;
 pub use crate::verdict::{Objective, Outcome, Seen, Verdict};
 pub use crate::words;
 pub use judged::{
     BudgetReport, LeastReport, PageReport, RecoveryReport, SliceReport, StateSpan, StatesReport, WorstReport,
 };
+pub use ledger::{FencingReport, LedgerReport, SalvageReport, SplitBrainReport, StaleReport};
 pub use table::Style;
 
 /// How a report can be shown.
@@ -165,6 +170,9 @@ pub struct Report {
     pub probes: Vec<ProbeReport>,
     /// What each ledger found.
     pub rpo: Vec<LedgerReport>,
+    /// When names and traffic went over to another site; absent when none did and no name was watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutover: Option<Cutover>,
     /// What each step did.
     pub steps: Vec<StepReport>,
     /// What was put back.
@@ -173,6 +181,9 @@ pub struct Report {
     pub prober: ProberReport,
     /// Lines worth reading: warnings, throttling, guards that made a verdict inconclusive.
     pub notes: Vec<String>,
+    /// What the recovery is made of; absent without a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<Breakdown>,
     /// What proves it.
     pub evidence: Evidence,
 }
@@ -298,37 +309,6 @@ pub struct Proof {
     pub last_bad: u32,
     /// First good of the confirmed run.
     pub first_good: Option<u32>,
-}
-
-/// What one ledger found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LedgerReport {
-    /// The probe.
-    pub probe: String,
-    /// Writes sent.
-    pub attempted: u64,
-    /// Acknowledged writes.
-    pub acked: u64,
-    /// Acknowledged and absent at the final read: the RPO count.
-    pub lost: u64,
-    /// Unknown outcome and absent: no loss was promised.
-    pub indeterminate: u64,
-    /// Unknown outcome and present.
-    pub recovered: u64,
-    /// A definite failure that was there all the same.
-    pub phantom: u64,
-    /// Present more than once.
-    pub duplicated: u64,
-    /// Present and never written by this run.
-    pub unexpected: u64,
-    /// Lost seconds of acknowledged writes; absent when the ledger could not be read.
-    pub seconds: Option<Interval>,
-    /// The write spacing: how fine the ledger looked, in seconds.
-    pub resolution: f64,
-    /// The lost numbers, as inclusive ranges, at most the first hundred.
-    pub lost_ranges: Vec<(u32, u32)>,
-    /// Why the final read is missing, when it is.
-    pub error: Option<String>,
 }
 
 /// What one step did.

@@ -4,6 +4,8 @@
 //! Pure: no I/O, no clock. It finds *which* samples prove an outage; [`crate::measure`] turns
 //! them into numbers, and knows the targets of neither.
 
+pub mod cutover;
+pub mod layers;
 mod outage;
 mod track;
 
@@ -31,6 +33,8 @@ pub struct Timeline {
     pub tracks: Vec<Track>,
     /// When the prober itself did not run.
     pub stalls: Vec<Stalled>,
+    /// What the watchers saw, in order.
+    pub layers: Vec<layers::Change>,
     /// The fault, once one was injected.
     pub fault: Option<Injection>,
     /// When the first call of any step that may have changed something was sent.
@@ -83,12 +87,16 @@ impl Timeline {
                 _ => None,
             })
         };
+        let layers = layers::changes(&record.events);
+        let fault = injection(record);
+        let detected = fault.as_ref().and_then(|fault| detection(&layers, fault.sent));
         Timeline {
             tracks,
             stalls,
-            fault: injection(record),
+            layers,
+            fault,
             touched,
-            detected: None,
+            detected,
             confirm: Duration::try_from_secs_f64(record.header.recovery.confirm).unwrap_or_default(),
             observing: phase(&[Phase::Observation]),
             watched_until: phase(&[Phase::FinalRead, Phase::Undo]).unwrap_or(end),
@@ -101,6 +109,14 @@ impl Timeline {
     pub fn disturbed(&self) -> Option<Moment> {
         self.touched.into_iter().chain(self.fault.as_ref().map(|fault| fault.sent)).min()
     }
+}
+
+/// The first sign after the fault that something noticed it: the look before, and the look that saw it.
+fn detection(layers: &[layers::Change], fault: Moment) -> Option<(Moment, Moment)> {
+    let first = layers
+        .iter()
+        .find(|change| change.sign == Some(layers::Sign::Detected) && change.seen > fault)?;
+    Some((first.after.unwrap_or(fault).max(fault), first.seen))
 }
 
 /// Calls of the steps that may have changed something (not the ones that were certainly refused), in

@@ -5,7 +5,10 @@
 //! (see `verdict/guard.rs`) turns a pass into "it cannot be said"; it never excuses a miss.
 
 mod answer;
+mod cutover;
+mod detection;
 mod guard;
+mod ledger;
 mod objective;
 
 #[cfg(test)]
@@ -45,7 +48,7 @@ pub fn judge(record: &Record, timeline: &Timeline, measures: &Measures) -> Judge
     let outcome = outcome(record, &objectives);
     let because = because(record, outcome, &objectives, &guards);
     let mut notes = guards;
-    notes.extend(guard::anomalies(timeline, measures));
+    notes.extend(guard::anomalies(record, timeline, measures));
     Judgement { outcome, because, objectives, evidence, notes }
 }
 

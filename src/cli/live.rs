@@ -257,7 +257,11 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::UndoFinished { done: true, detail, .. } => format!("  undone: {detail}"),
         EventKind::UndoFinished { done: false, detail, .. } => format!("  NOT undone: {detail}"),
         EventKind::Noted { text } => text.clone(),
-        EventKind::IdentityMet { .. } | EventKind::RunEnded { .. } => return None,
+        EventKind::LayerSeen { after_ns: Some(_), what, .. } => format!("  layer: {}", first_line(what)),
+        EventKind::LayerSeen { .. }
+        | EventKind::WatcherEnded { .. }
+        | EventKind::IdentityMet { .. }
+        | EventKind::RunEnded { .. } => return None,
     })
 }
 

@@ -12,6 +12,7 @@ use super::{Exit, Failure, Where};
 use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
+use crate::probe::Probe;
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
@@ -223,6 +224,8 @@ impl Drill<'_> {
             header,
             steps: plan.steps,
             lanes: plan.lanes,
+            watchers: plan.watchers,
+            unwatched: plan.unwatched,
             aws: scene.aws,
             desk: scene.desk,
             redactor: Arc::new(loaded.redactor.clone()),
@@ -304,20 +307,34 @@ pub async fn connect(
     dry_run: bool,
     desk: Arc<Desk>,
 ) -> Result<Option<Arc<Aws>>, Failure> {
-    if !loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_))) {
+    let experiment = &loaded.experiment;
+    let acts = experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
+    let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
+    let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
+    if !acts && !asks && experiment.alarms.is_empty() {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {
         return Err(Failure::usage(format!(
-            "{} acts on AWS, so it needs an environment",
-            loaded.source.path
+            "{} {}, so it needs an environment",
+            loaded.source.path,
+            match (acts, asks) {
+                (true, _) => "acts on AWS",
+                (_, true) => "has a probe that asks AWS",
+                _ => "names alarms of AWS",
+            }
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }
     let failed = |fault: Fault| cannot_begin(loaded, &fault.to_string(), Some(&fault.help));
     let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk).await.map_err(failed)?;
     // Now, and not when the fault is due: nobody should watch a steady state for nothing.
-    aws.allowed_identity().await.map_err(failed)?;
+    match acts {
+        true => aws.allowed_identity().await,
+        // Reading needs no account to be allowed.
+        false => aws.identity().await,
+    }
+    .map_err(failed)?;
     Ok(Some(Arc::new(aws)))
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::chain::{self, Body, GENESIS};
+use super::intents;
 use super::samples::{self, Seal};
 use super::{JOURNAL_FILE, Record, SAMPLES_FILE, SCHEMA};
 use crate::run::event::{Event, EventKind, Header};
@@ -62,7 +63,12 @@ pub enum JournalError {
 /// # Errors
 /// The files cannot be read, or were damaged in a way that a cut tail does not explain.
 pub fn read(dir: &Path) -> Result<Record, JournalError> {
-    record(dir, samples::read)
+    let mut record = record(dir, samples::read)?;
+    if record.cut {
+        let begun = intents::read(dir, record.header.probes.len());
+        intents::fill_in(&record.header.probes, &begun, &mut record.samples);
+    }
+    Ok(record)
 }
 
 /// Reads and checks the run in folder `dir` as [`read`] does, but leaves its samples on disk: for what looks at
@@ -98,12 +104,13 @@ fn record(dir: &Path, scan: impl FnOnce(Box<dyn Read>) -> Found) -> Result<Recor
     let lines = Lines::read(&path, &bytes)?;
     let ended = lines.events.iter().any(|event| matches!(event.kind, EventKind::RunEnded { .. }));
     let found = read_samples(&dir.join(SAMPLES_FILE), ended, lines.seal.as_ref(), scan)?;
+    let cut = !ended || lines.torn || found.torn;
     Ok(Record {
         header: lines.header,
         events: lines.events,
         samples: found.samples,
         chain_head: lines.head,
-        cut: !ended || lines.torn || found.torn,
+        cut,
     })
 }
 

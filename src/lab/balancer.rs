@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -36,6 +37,27 @@ pub(crate) enum Health {
     Unused,
 }
 
+impl Health {
+    /// The state's name in ELB's answers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Health::Initial => "initial",
+            Health::Healthy => "healthy",
+            Health::Unhealthy => "unhealthy",
+            Health::Unused => "unused",
+        }
+    }
+}
+
+/// By what a load balancer's target group knows its targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TargetKind {
+    /// Instance ids.
+    Instance,
+    /// Addresses.
+    Ip,
+}
+
 struct Target {
     id: String,
     address: Ipv4Addr,
@@ -59,8 +81,11 @@ struct State {
 struct Inner {
     name: &'static str,
     address: Ipv4Addr,
+    kind: TargetKind,
     world: World,
     state: Mutex<State>,
+    /// How many requests it answered with an error of its own.
+    errors: AtomicU64,
 }
 
 /// A load balancer. A clone is the same one.
@@ -92,9 +117,15 @@ impl State {
 
 impl Balancer {
     /// Listens, with no target yet.
-    pub(crate) fn start(world: &World, name: &'static str, number: u8) -> Result<Balancer, LabError> {
+    pub(crate) fn start(
+        world: &World,
+        name: &'static str,
+        kind: TargetKind,
+        number: u8,
+    ) -> Result<Balancer, LabError> {
         let address = world.subnet.address(number);
-        let inner = Inner { name, address, world: world.clone(), state: Mutex::default() };
+        let (world, state, errors) = (world.clone(), Mutex::default(), AtomicU64::new(0));
+        let inner = Inner { name, address, kind, world: world.clone(), state, errors };
         let balancer = Balancer(Arc::new(inner));
         // A weak reference: the server belongs to the balancer, not the other way round.
         let weak = Arc::downgrade(&balancer.0);
@@ -119,6 +150,45 @@ impl Balancer {
         self.0.address
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// By what its targets are known.
+    pub(crate) fn kind(&self) -> TargetKind {
+        self.0.kind
+    }
+
+    /// Its targets, by the names that its target group knows them by, each with its health.
+    pub(crate) fn targets(&self) -> Vec<(String, Health)> {
+        let state = lock(&self.0.state);
+        state.targets.iter().map(|target| (self.shown(target), target.health)).collect()
+    }
+
+    /// How many of its targets are unhealthy.
+    pub(crate) fn unhealthy(&self) -> usize {
+        lock(&self.0.state).targets.iter().filter(|target| target.health == Health::Unhealthy).count()
+    }
+
+    /// How many requests it has answered with an error of its own so far.
+    pub(crate) fn errors(&self) -> u64 {
+        self.0.errors.load(Ordering::Relaxed)
+    }
+
+    fn shown(&self, target: &Target) -> String {
+        match self.0.kind {
+            TargetKind::Instance => target.id.clone(),
+            TargetKind::Ip => target.address.to_string(),
+        }
+    }
+
+    /// Records what a target's health is from now on. The state is locked by the caller.
+    fn told(&self, target: &Target, health: &str) {
+        let resource = format!("{}/{}", self.0.name, self.shown(target));
+        self.0.world.truth.layer("target_health", &resource, health);
+    }
+
     /// A target's health, when it is registered.
     pub(crate) fn health(&self, id: &str) -> Option<Health> {
         lock(&self.0.state).find(id).map(|target| target.health)
@@ -131,6 +201,7 @@ impl Balancer {
             let registration = state.registrations;
             state.targets.retain(|target| target.id != id);
             let target = Target { id: id.to_owned(), address, health, streak: 0, alive, registration };
+            self.told(&target, health.name());
             state.targets.push(target);
             registration
         });
@@ -139,7 +210,12 @@ impl Balancer {
 
     /// Sends no more requests to a target, and forgets it.
     pub(crate) fn deregister(&self, id: &str) {
-        self.change(|state| state.targets.retain(|target| target.id != id));
+        self.change(|state| {
+            if let Some(target) = state.find(id) {
+                self.told(target, "gone");
+            }
+            state.targets.retain(|target| target.id != id);
+        });
     }
 
     /// Takes a target out of use (its instance is stopped), or into use again, as if it were new.
@@ -148,6 +224,7 @@ impl Balancer {
             if let Some(target) = state.find(id) {
                 target.health = if used { Health::Initial } else { Health::Unused };
                 target.streak = 0;
+                self.told(target, target.health.name());
             }
         });
     }
@@ -182,11 +259,15 @@ impl Balancer {
     }
 
     async fn forward(&self, request: Request) -> Response {
-        let Some(target) = self.next() else { return gateway_error(503) };
+        let failed = |status| {
+            self.0.errors.fetch_add(1, Ordering::Relaxed);
+            gateway_error(status)
+        };
+        let Some(target) = self.next() else { return failed(503) };
         match tokio::time::timeout(ANSWER_WITHIN, exchange(target, &request)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => gateway_error(502),
-            Err(_) => gateway_error(504),
+            Ok(Err(_)) => failed(502),
+            Err(_) => failed(504),
         }
     }
 
@@ -232,6 +313,7 @@ impl Balancer {
             if target.streak >= needed {
                 target.streak = 0;
                 target.health = next;
+                self.told(target, next.name());
                 let text = format!("load balancer {}: target {id} is {next:?}", self.0.name);
                 self.0.world.truth.event(text);
             }

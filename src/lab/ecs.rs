@@ -140,7 +140,10 @@ impl Ecs {
     fn event(&self, what: &str) {
         let at = self.now();
         self.0.world.truth.event(format!("ECS: (service {SERVICE}) {what}"));
-        self.state().events.insert(0, (at, format!("(service {SERVICE}) {what}")));
+        let mut state = self.state();
+        let message = format!("(service {SERVICE}) {what}");
+        self.0.world.truth.layer("service_event", SERVICE, &message);
+        state.events.insert(0, (at, message));
     }
 
     /// Adds a task, provisioning; gives its id.
@@ -166,15 +169,22 @@ impl Ecs {
             stop: None,
             server: None,
         };
+        self.0.world.truth.layer("task", &id, task.last.name());
         state.tasks.push(task);
         id
+    }
+
+    /// Brings a task into another state, and records it. The tasks are locked by the caller.
+    fn turn(&self, task: &mut Task, status: Status) {
+        self.0.world.truth.layer("task", &task.id, status.name());
+        task.last = status;
     }
 
     /// A task runs and accepts from now on.
     fn open(&self, task: &mut Task) -> std::io::Result<()> {
         let at = SocketAddr::new(IpAddr::V4(task.address), HTTP_PORT);
         let handler = self.0.ledger.handler(&task.id, task.zone);
-        task.last = Status::Running;
+        self.turn(task, Status::Running);
         task.started = Some(self.now());
         task.server = Some(Server::open(at, handler)?);
         self.0.balancer.set_alive(&task.id, true, || ());

@@ -241,10 +241,17 @@ impl Rds {
         clock.wall(clock.now())
     }
 
+    /// Records what is told of a resource from now on. The inventory is locked by the caller.
+    fn told(&self, layer: &str, id: &str, state: &str) {
+        self.inner.lab.truth.layer(layer, id, state);
+    }
+
     fn event(&self, source: &str, kind: &'static str, category: &'static str, message: String) {
         self.inner.lab.truth.event(format!("{source}: {message}"));
         let event = Event { source: source.to_owned(), kind, message, category, at: self.now() };
-        self.inventory().events.push(event);
+        let mut inventory = self.inventory();
+        self.told("db_event", source, &event.message);
+        inventory.events.push(event);
     }
 
     /// Makes a name lead to a node.

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
-use super::balancer::Balancer;
+use super::autoscaling::{Activities, AutoScaling};
+use super::balancer::{Balancer, TargetKind};
+use super::cloudwatch::{Alarm, CloudWatch, Metric};
 use super::database::Credentials;
 use super::ec2::group::{self, Group};
 use super::ec2::{Ec2, Template};
 use super::ecs::{self, Ecs};
+use super::elbv2::Elb;
 use super::rds::{self, Rds};
 use super::resolver::{self, Resolver};
 use super::route53::Route53;
@@ -75,17 +78,24 @@ impl Region {
         let zone = Zone::new(truth.clone());
         let world = World { clock: Clock::start(), pace, subnet: claim.subnet, zone, truth };
         let balancers = Balancers::start(&world)?;
-        let ec2 = start_instances(&world, &balancers, tasks)?;
+        let (ec2, group) = start_instances(&world, &balancers, tasks)?;
         let ecs = Ecs::start(world.clone(), balancers.checkout.clone()).map_err(part("ECS"))?;
         tasks.spawn(ecs.clone().keep());
         let credentials = Credentials { user: USER.to_owned(), password: pace.id("", "database password") };
         let rds = Rds::start(world.clone(), credentials.clone()).await.map_err(part("RDS"))?;
         let route53 = Route53::start(world.clone(), record_sets(&balancers, &rds));
+        // The name server's own name, so that clients can find it as the zone's.
+        world.zone.set_address(&format!("ns.{DOMAIN}"), claim.subnet.address(host::RESOLVER), TTL);
         watch(&world);
         let values = values(&balancers, &rds, &route53, &credentials);
 
         let mut plane = ControlPlane::default();
         let identities = Arc::clone(&plane.identities);
+        let alarms = CloudWatch::start(world.clone(), alarms(&balancers), tasks);
+        let all = [&balancers.storefront, &balancers.site_a, &balancers.site_b, &balancers.checkout];
+        plane.add("elasticloadbalancing", Arc::new(Elb::new(all.into_iter().cloned().collect())));
+        plane.add("autoscaling", Arc::new(AutoScaling::new(ec2.clone(), group)));
+        plane.add("monitoring", Arc::new(alarms));
         plane.add("ec2", Arc::new(ec2));
         plane.add("ecs", Arc::new(ecs));
         plane.add("rds", Arc::new(rds.clone()));
@@ -105,16 +115,20 @@ impl Region {
 impl Balancers {
     fn start(world: &World) -> Result<Balancers, LabError> {
         Ok(Balancers {
-            storefront: Balancer::start(world, "storefront", host::BALANCER)?,
-            site_a: Balancer::start(world, "www-a", host::BALANCER + 1)?,
-            site_b: Balancer::start(world, "www-b", host::BALANCER + 2)?,
-            checkout: Balancer::start(world, "checkout", host::BALANCER + 3)?,
+            storefront: Balancer::start(world, "storefront", TargetKind::Instance, host::BALANCER)?,
+            site_a: Balancer::start(world, "www-a", TargetKind::Instance, host::BALANCER + 1)?,
+            site_b: Balancer::start(world, "www-b", TargetKind::Instance, host::BALANCER + 2)?,
+            checkout: Balancer::start(world, ecs::SERVICE, TargetKind::Ip, host::BALANCER + 3)?,
         })
     }
 }
 
 /// The storefront's group and both sites of the website.
-fn start_instances(world: &World, balancers: &Balancers, tasks: &mut JoinSet<()>) -> Result<Ec2, LabError> {
+fn start_instances(
+    world: &World,
+    balancers: &Balancers,
+    tasks: &mut JoinSet<()>,
+) -> Result<(Ec2, Group), LabError> {
     let ec2 = Ec2::new(world.clone());
     let storefront = Template {
         name: "storefront",
@@ -137,9 +151,20 @@ fn start_instances(world: &World, balancers: &Balancers, tasks: &mut JoinSet<()>
     for template in [&storefront, &site_a, &site_b] {
         ec2.add_healthy_in_all_zones(template).map_err(part("EC2"))?;
     }
-    let group = Group { name: "storefront", desired: ZONES.len(), template: storefront };
-    tasks.spawn(group.keep(ec2.clone()));
-    Ok(ec2)
+    let activities = Activities::of("storefront", world);
+    let group = Group { name: "storefront", desired: ZONES.len(), template: storefront, activities };
+    tasks.spawn(group.clone().keep(ec2.clone()));
+    Ok((ec2, group))
+}
+
+/// Two alarms for each load balancer, and one for the database.
+fn alarms(balancers: &Balancers) -> Vec<Alarm> {
+    let Balancers { storefront, site_a, site_b, checkout } = balancers;
+    let of = |balancer: &Balancer| {
+        [Metric::Errors(balancer.clone()), Metric::Unhealthy(balancer.clone())].map(Alarm::new)
+    };
+    let balanced = [storefront, site_a, site_b, checkout].into_iter().flat_map(of);
+    balanced.chain([Alarm::new(Metric::Connections(rds::PRIMARY))]).collect()
 }
 
 /// The record sets that the hosted zone begins with.

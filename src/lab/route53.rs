@@ -102,6 +102,7 @@ impl Route53 {
         let key = format!("change {}", hosted.submitted.len());
         let id = world.pace.id("C", &key).to_uppercase();
         let at = world.clock.wall(world.clock.now());
+        world.truth.layer("dns_change", &id, "PENDING");
         hosted.submitted.insert(id.clone(), Submitted { at, synced: false, comment });
         let due = hosted.last_due.max(Instant::now() + world.pace.draw(PROPAGATION, &key));
         hosted.last_due = due;
@@ -122,6 +123,7 @@ impl Route53 {
         let arrived = {
             let mut hosted = self.hosted();
             let Some(arrived) = hosted.travelling.pop_front() else { return };
+            self.0.world.truth.event(format!("Route 53: change {} reaches the name server", arrived.id));
             self.0.world.zone.apply(arrived.changes);
             (arrived.id, arrived.synced)
         };
@@ -129,6 +131,7 @@ impl Route53 {
         self.0.world.truth.event(format!("Route 53: change {id} is served"));
         tokio::time::sleep_until(synced).await;
         if let Some(submitted) = self.hosted().submitted.get_mut(&id) {
+            self.0.world.truth.layer("dns_change", &id, "INSYNC");
             submitted.synced = true;
         }
     }

@@ -44,6 +44,19 @@ pub struct Event {
     pub text: String,
 }
 
+/// A change of what the control plane says of a resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerChange {
+    /// Which layer, such as `target_health`.
+    pub layer: String,
+    /// Of which resource.
+    pub resource: String,
+    /// The state from then on, or the message.
+    pub state: String,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub at_ns: u64,
+}
+
 /// Everything on record.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
@@ -53,6 +66,9 @@ pub struct Account {
     pub losses: Vec<Loss>,
     /// The log of what happened.
     pub events: Vec<Event>,
+    /// What the control plane said, from when on.
+    #[serde(default)]
+    pub layers: Vec<LayerChange>,
 }
 
 impl Account {
@@ -118,6 +134,21 @@ impl Truth {
             Some(loss) => loss.count = count,
             None => losses.push(Loss { what: what.to_owned(), count, at_ns }),
         }
+    }
+
+    /// What the control plane says of a resource from now on. Called while what its calls are answered from is
+    /// locked, so that no answer can be ahead of the record or behind it.
+    pub(crate) fn layer(&self, layer: &str, resource: &str, state: &str) {
+        let (layer, resource, state) = (layer.to_owned(), resource.to_owned(), state.to_owned());
+        let mut record = lock(&self.0);
+        record.account.layers.push(LayerChange { layer, resource, state, at_ns: boottime_ns() });
+    }
+
+    /// The share of requests to `what` that fails now.
+    pub(crate) fn failing(&self, what: &str) -> f64 {
+        let record = lock(&self.0);
+        let open = record.open.get(what).and_then(|index| record.account.outages.get(*index));
+        open.map_or(0.0, |outage| outage.share_failing)
     }
 
     /// Something happened.

@@ -3,6 +3,7 @@
 //!
 //! It knows how calls and answers are written and who calls; what an operation does is the services'.
 
+mod cbor;
 mod fault;
 mod params;
 mod provoke;
@@ -17,6 +18,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 
+pub(crate) use self::cbor::Cbor;
 pub(crate) use self::fault::Fault;
 pub(crate) use self::params::Params;
 pub use self::provoke::Provocation;
@@ -34,6 +36,8 @@ pub(crate) enum Protocol {
     Query { namespace: &'static str },
     /// awsJson1.1.
     Json,
+    /// rpcv2Cbor: the path names the operation. A service that speaks it speaks awsJson1.0 too, by the request.
+    Cbor,
     /// REST-XML.
     RestXml { namespace: &'static str },
 }
@@ -45,7 +49,7 @@ pub(crate) struct Call {
     pub(crate) operation: String,
     /// The parameters of the query protocols; of REST-XML, those of the URL.
     pub(crate) params: Params,
-    /// The input of the JSON protocol; null otherwise.
+    /// The input of the JSON and CBOR protocols; null otherwise.
     pub(crate) json: Value,
     /// The path of the URL.
     pub(crate) path: String,
@@ -62,6 +66,8 @@ pub(crate) enum Answer {
     Xml(Xml),
     /// A JSON object.
     Json(Value),
+    /// A CBOR map.
+    Cbor(Cbor),
     /// REST-XML: the status, the root element's name, and what stands inside.
     Document(u16, &'static str, Xml),
 }
@@ -161,9 +167,10 @@ impl ControlPlane {
             let text = format!("firedrill lab: this region has no service `{}`", scope.service);
             return plain(StatusCode::NOT_IMPLEMENTED, &text);
         };
-        let protocol = service.protocol();
+        let protocol = spoken(service.protocol(), &parts.headers);
         let call = match decode(
             service.as_ref(),
+            protocol,
             &parts.method,
             parts.uri.path(),
             parts.uri.query(),
@@ -174,7 +181,7 @@ impl ControlPlane {
             Err(fault) => return refuse(protocol, &id, &fault),
         };
         self.count(&call);
-        match self.carry_out(service.as_ref(), &scope, call).await {
+        match self.carry_out(service.as_ref(), protocol, &scope, call).await {
             Some(Ok((operation, answer))) => accept(protocol, &operation, &id, answer),
             Some(Err(fault)) => refuse(protocol, &id, &fault),
             None => html_500(),
@@ -190,10 +197,10 @@ impl ControlPlane {
     async fn carry_out(
         &self,
         service: &dyn Service,
+        protocol: Protocol,
         scope: &Scope,
         mut call: Call,
     ) -> Option<Result<(String, Answer), Fault>> {
-        let protocol = service.protocol();
         let Some(caller) = self.identities.arn(&scope.key) else {
             return Some(Err(Fault::unknown_key(protocol)));
         };
@@ -237,15 +244,22 @@ fn scope(headers: &HeaderMap) -> Option<Scope> {
     Some(Scope { key, region: parts.next()?.to_owned(), service: parts.next()?.to_owned() })
 }
 
+/// The protocol of one request: what is addressed as awsJson is, whatever else the service speaks.
+fn spoken(protocol: Protocol, headers: &HeaderMap) -> Protocol {
+    let json = headers.contains_key("x-amz-target");
+    if protocol == Protocol::Cbor && json { Protocol::Json } else { protocol }
+}
+
 fn decode(
     service: &dyn Service,
+    protocol: Protocol,
     method: &Method,
     path: &str,
     query: Option<&str>,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Call, Fault> {
-    let protocol = service.protocol();
+    let bytes = body;
     let body = String::from_utf8_lossy(body).into_owned();
     let mut params = Params::from_form(query.unwrap_or_default());
     let mut json = Value::Null;
@@ -261,6 +275,12 @@ fn decode(
             let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
             target.and_then(|target| target.rsplit('.').next()).map(str::to_owned)
         }
+        Protocol::Cbor => {
+            json = cbor::read(bytes).ok_or_else(|| {
+                Fault::new(400, "SerializationException", "the body is not CBOR".to_owned())
+            })?;
+            path.rsplit_once("/operation/").map(|(_, operation)| operation.to_owned())
+        }
         Protocol::RestXml { .. } => service.operation(method, path).map(str::to_owned),
     };
     let operation =
@@ -271,6 +291,10 @@ fn decode(
 fn accept(protocol: Protocol, operation: &str, id: &str, answer: Answer) -> Response<Body> {
     let response = format!("{operation}Response");
     match (protocol, answer) {
+        (Protocol::Json, Answer::Cbor(value)) => {
+            respond_with(200, "application/x-amz-json-1.0", id, value.json().to_string())
+        }
+        (_, Answer::Cbor(value)) => speaking_cbor(respond_with(200, cbor::TYPE, id, value.bytes())),
         (_, Answer::Json(value)) => respond_with(200, "application/x-amz-json-1.1", id, value.to_string()),
         (Protocol::RestXml { namespace }, Answer::Document(status, root, xml)) => {
             respond_with(status, "text/xml", id, Xml::document(root, namespace, &xml))
@@ -298,12 +322,23 @@ fn accept(protocol: Protocol, operation: &str, id: &str, answer: Answer) -> Resp
 }
 
 fn refuse(protocol: Protocol, id: &str, fault: &Fault) -> Response<Body> {
+    if protocol == Protocol::Cbor {
+        let text = |text: &str| Cbor::Text(text.to_owned());
+        let body = Cbor::Map(vec![("__type", text(&fault.code)), ("message", text(&fault.message))]);
+        return speaking_cbor(respond_with(fault.status, cbor::TYPE, id, body.bytes()));
+    }
     let kind = if protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "text/xml" };
     respond_with(fault.status, kind, id, fault.body(protocol, id))
 }
 
-fn respond_with(status: u16, content_type: &'static str, id: &str, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+/// The header by which the clients know the protocol.
+fn speaking_cbor(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert("smithy-protocol", header::HeaderValue::from_static("rpc-v2-cbor"));
+    response
+}
+
+fn respond_with(status: u16, content_type: &'static str, id: &str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     if let Ok(id) = header::HeaderValue::from_str(id) {

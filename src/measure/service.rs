@@ -27,7 +27,7 @@ pub struct Service {
     pub counts: Counts,
     /// Availability from the fault to the end of observation; `None` without samples then.
     pub availability: Option<Availability>,
-    /// The finest outage it could have seen, in seconds.
+    /// No outage longer than this can have gone unseen, in seconds.
     pub resolution: f64,
     /// Latency of correct answers per phase: `baseline`, `fault`, `recovered`.
     pub latency: BTreeMap<&'static str, Latencies>,
@@ -127,7 +127,7 @@ impl Service {
     pub fn of(track: &Track, timeline: &Timeline) -> Service {
         let fault = timeline.fault.as_ref().map(|fault| fault.sent);
         let outages = outage::outages(track);
-        let resolution = resolution(track);
+        let resolution = resolution(track).max(fault.map_or(0.0, |fault| longest_gap(track, fault)));
         let over = outages.iter().rev().find(|outage| fault.is_some_and(|fault| outage.after(fault)));
         let over = match over {
             Some(outage) => outage.proof.3.map(|good| good.sent),
@@ -230,6 +230,24 @@ fn parts(track: &Track, from: Moment, to: Moment) -> BTreeMap<&'static str, Late
 fn resolution(track: &Track) -> f64 {
     let good = track.valid.iter().filter(|sample| sample.class.good());
     2.0 * track.facts.every + good.map(|sample| sample.done - sample.sent).fold(0.0, f64::max)
+}
+
+/// The longest time after `from` that no good sample vouches for, outages apart: from the sending of one good
+/// sample to the outcome of the next. A bad sample here and there, and samples that were shed or made void by a
+/// stall, leave room for an outage that is none by the entry rule, or that nobody saw.
+fn longest_gap(track: &Track, from: Moment) -> f64 {
+    let mut longest = 0.0_f64;
+    let mut last: Option<(usize, &Sample)> = None;
+    for (at, sample) in track.valid.iter().enumerate().filter(|(_, sample)| sample.class.good()) {
+        if let Some((before, earlier)) = last
+            && sample.done >= from
+            && !track.spans.iter().any(|span| (before..at).contains(&span.first_bad))
+        {
+            longest = longest.max(sample.done - earlier.sent.max(from));
+        }
+        last = Some((at, sample));
+    }
+    longest
 }
 
 fn availability(track: &Track, outages: &[Outage], from: Moment, to: Moment) -> Option<Availability> {

@@ -60,6 +60,16 @@ impl Plan {
                 (None, false, false) => {}
             }
         }
+        if !header.watchers.is_empty() {
+            writeln!(out, "\nWatched beside the probes, from before the fault")?;
+        }
+        for watcher in &header.watchers {
+            writeln!(out, "  {}", watcher.name)?;
+            writeln!(out, "   needs      {}", watcher.permissions.join(", "))?;
+        }
+        for missing in &self.unwatched {
+            writeln!(out, "  NOT        {missing}")?;
+        }
         Ok(())
     }
 }

@@ -10,7 +10,6 @@ use super::{
 };
 use crate::journal::Record;
 use crate::measure::latency::Latencies;
-use crate::measure::ledger::Ledger;
 use crate::measure::service::{Service, errors};
 use crate::measure::{Interval, Measures, outage};
 use crate::run::event::{CallOutcome, EventKind, PlannedStep, StepOutcome};
@@ -72,11 +71,13 @@ pub fn build(record: &Record) -> Report {
                 Some(probe(track, measures.services.get(at)?, first, judged::seen(&measures, at)))
             })
             .collect(),
-        rpo: measures.ledgers.iter().map(ledger).collect(),
+        rpo: measures.ledgers.iter().map(LedgerReport::of).collect(),
+        cutover: measures.cutover.clone(),
         steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
         undo: undo(record),
         prober: prober(record, &timeline),
         notes,
+        breakdown: measures.breakdown,
         evidence: Evidence {
             firedrill: header.firedrill.clone(),
             experiment_sha256: header.experiment.sha256.clone(),
@@ -159,24 +160,6 @@ fn latency(latencies: &Latencies) -> Latency {
         max: latencies.longest() * 1e3,
         unanswered: latencies.unanswered(),
         p99_at_least: latencies.at_least(99.0).map(|seconds| seconds * 1e3),
-    }
-}
-
-fn ledger(ledger: &Ledger) -> LedgerReport {
-    LedgerReport {
-        probe: ledger.probe.clone(),
-        attempted: ledger.attempted,
-        acked: ledger.acked,
-        lost: ledger.lost,
-        indeterminate: ledger.indeterminate,
-        recovered: ledger.recovered,
-        phantom: ledger.phantom,
-        duplicated: ledger.duplicated,
-        unexpected: ledger.unexpected,
-        seconds: ledger.seconds,
-        resolution: ledger.resolution,
-        lost_ranges: ledger.lost_ranges.clone(),
-        error: ledger.error.clone(),
     }
 }
 

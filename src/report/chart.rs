@@ -7,7 +7,9 @@
 mod axis;
 mod buckets;
 mod lane;
+mod layers;
 mod marks;
+pub(crate) mod shares;
 
 use maud::{Markup, html};
 
@@ -96,7 +98,8 @@ pub(crate) fn draw(
     let scale = Scale { from: window.lo, to: window.hi.unwrap_or(window.lo) };
     let top = marks::height(report, record, scale);
     let tall = if report.probes.len() > 6 { 64.0 } else { 96.0 };
-    let bottom = top + tall * report.probes.len() as f64;
+    let probed = top + tall * report.probes.len() as f64;
+    let bottom = probed + layers::height(report, scale);
     let height = bottom + axis::HEIGHT;
     let view = format!("0 0 {} {}", px(WIDTH), px(height));
     html! {
@@ -113,6 +116,7 @@ pub(crate) fn draw(
                 @let place = lane::Place { top: top + tall * row as f64, height: tall };
                 (lane::draw(probe, lanes.get(facts::probe_index(record, probe)), scale, place, id))
             }
+            (layers::draw(report, scale, origin, probed))
             (marks::draw(report, record, scale, bottom))
             (axis::ticks(scale, origin, bottom))
         }

@@ -79,6 +79,22 @@ pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
+/// A point of the breakdown as people say it.
+pub(crate) fn point(name: &str) -> String {
+    match name {
+        "accepted" => "Call accepted".to_owned(),
+        "effect" => "Took hold".to_owned(),
+        "detected" => "Detected".to_owned(),
+        "replaced" => "Promoted or replaced".to_owned(),
+        "dns_moved" => "DNS moved".to_owned(),
+        "first_new_answer" => "First answer by another".to_owned(),
+        "new_connections" => "First new connection".to_owned(),
+        "kept_connections" => "Kept connections".to_owned(),
+        "stable" => "Stable".to_owned(),
+        name => clean(&capitalised(&name.replace('_', " "))),
+    }
+}
+
 /// An objective's name as people say it.
 pub(crate) fn objective(name: &str) -> String {
     match name {
@@ -121,6 +137,7 @@ pub(crate) fn observed(objective: &Objective, report: &Report) -> String {
     let said = words::value(interval, &objective.unit);
     match objective.name.as_str() {
         "rto" if interval.hi.is_none() => format!("{said} (not recovered)"),
+        "detection" if interval.hi.is_none() => format!("{said} (no alarm fired)"),
         "rto" | "must_stay_up" if interval.lo == 0.0 => match probe {
             Some(probe) if probe.outages.is_empty() => {
                 format!("0 s (resolution {})", words::duration(tidy(probe.resolution)))
@@ -181,8 +198,33 @@ pub(crate) fn ledger_rest(ledger: &LedgerReport) -> Vec<String> {
         (ledger.phantom, "phantom"),
         (ledger.duplicated, "duplicated"),
         (ledger.unexpected, "unexpected"),
+        (ledger.unread, "unread"),
+        (ledger.pending, "pending"),
+        (ledger.stale.as_ref().map_or(0, |stale| stale.writes), "stale"),
+        (ledger.split_brain.as_ref().map_or(0, |split| split.writes), "split brain"),
     ];
-    all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(*n))).collect()
+    let counts = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(*n)));
+    counts.chain(ledger_context(ledger)).collect()
+}
+
+/// Where the loss lies, where a ledger can tell: `recovery point 0.30–0.35 s before the fault`.
+pub(crate) fn ledger_context(ledger: &LedgerReport) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(before) = ledger.before_fault.filter(|before| before.hi != Some(0.0)) {
+        said.push(format!("recovery point {} before the fault", words::span(before)));
+    }
+    if let Some(bytes) = ledger.bytes.filter(|bytes| bytes.lo > 0.0) {
+        said.push(format!("at least {} bytes of log not replicated", words::count(bytes.lo as u64)));
+    }
+    if let Some(lag) = &ledger.lag {
+        let within = |secs| words::span(Interval { lo: secs, hi: Some(secs) });
+        let (p99, max) = (within(lag.p99), within(lag.max));
+        said.push(format!("{} seen to arrive, 99 % within {p99}, all within {max}", words::count(lag.count)));
+    }
+    if let Some(salvage) = ledger.salvage.as_ref().filter(|salvage| salvage.on_old_only > 0) {
+        said.push(format!("{} still on the old primary", words::count(salvage.on_old_only)));
+    }
+    said
 }
 
 /// Lost numbers as people write ranges: `4017–4031, 4040`, the first few of them.

@@ -43,12 +43,15 @@ impl Service {
     pub(crate) fn new(name: &str, kind: &str, summary: &str, every: f64) -> Service {
         let facts = ProbeFacts {
             name: name.to_owned(),
+            probe: name.to_owned(),
+            client: None,
             kind: kind.to_owned(),
             summary: summary.to_owned(),
             every,
             deadline: 0.9,
             must_stay_up: false,
             ledger: kind.ends_with("ledger"),
+            dns: None,
         };
         Service { facts, down: Vec::new(), usual_ms: 4.0 }
     }
@@ -178,6 +181,8 @@ fn header(services: &[Service]) -> Header {
         recovery: Recovery { confirm: 10.0, within: 600.0, observe: 25.0 },
         measure_from: None,
         plan: Vec::new(),
+        alarms: Vec::new(),
+        watchers: Vec::new(),
     }
 }
 
@@ -215,6 +220,7 @@ fn blank_report(
         objectives: Vec::new(),
         probes,
         rpo: Vec::new(),
+        cutover: None,
         steps: Vec::new(),
         undo: UndoReport { complete: true, ..UndoReport::default() },
         prober: ProberReport {
@@ -229,6 +235,7 @@ fn blank_report(
             }),
         },
         notes: Vec::new(),
+        breakdown: None,
         evidence: Evidence {
             firedrill: header.firedrill.clone(),
             experiment_sha256: header.experiment.sha256.clone(),

@@ -3,6 +3,8 @@
 //! For two readers: a director sees the verdict and the figures in ten seconds, an auditor finds
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
+mod cutover;
+mod breakdown;
 mod evidence;
 mod journal;
 mod judged;
@@ -43,7 +45,9 @@ pub fn render(report: &Report, record: &Record) -> String {
                 main {
                     (objectives::section(report))
                     (service::timeline(report, record, &lanes, origin))
+                    (breakdown::section(report, origin))
                     (service::outages(report, origin))
+                    (cutover::section(report, origin))
                     (judged::recovery(report))
                     (judged::budget(report, origin))
                     (service::latency(report))

@@ -5,7 +5,7 @@
 use crate::journal::Record;
 use crate::report::facts::{self, Origin};
 use crate::report::facts_judged as judged;
-use crate::report::{Outcome, ProbeReport, Report, Verdict, words};
+use crate::report::{Outcome, ProbeReport, Report, Verdict, cutover, words};
 
 /// The report as Markdown.
 pub fn render(report: &Report, record: &Record) -> String {
@@ -14,8 +14,10 @@ pub fn render(report: &Report, record: &Record) -> String {
     head(&mut out, report, origin);
     objectives(&mut out, report);
     outages(&mut out, report, origin);
+    cut_over(&mut out, report, origin);
     recovery(&mut out, report);
     budgets(&mut out, report, origin);
+    breakdown(&mut out, report, origin);
     ledgers(&mut out, report);
     steps(&mut out, report, origin);
     lists(&mut out, report);
@@ -86,6 +88,37 @@ fn outages(out: &mut String, report: &Report, origin: Origin) {
         })
         .collect();
     table(out, &["Outage of", "Began", "Lasted", "Depth", "Errors"], &rows);
+}
+
+fn breakdown(out: &mut String, report: &Report, origin: Origin) {
+    let Some(breakdown) = report.breakdown.as_ref().filter(|found| found.points.len() > 1) else { return };
+    let rows: Vec<Vec<String>> = breakdown
+        .points
+        .iter()
+        .map(|point| {
+            vec![
+                facts::point(&point.name),
+                words::span(origin.relative(point.at)),
+                escape(&point.by.replace('_', " ")),
+                escape(&point.what),
+            ]
+        })
+        .collect();
+    table(out, &["Breakdown", "After the fault", "Seen by", "What was seen"], &rows);
+}
+
+fn cut_over(out: &mut String, report: &Report, origin: Origin) {
+    let Some(found) = &report.cutover else { return };
+    let rows: Vec<Vec<String>> = cutover::rows(found, origin)
+        .iter()
+        .map(|row| row.iter().map(|cell| escape(cell)).collect())
+        .collect();
+    out.push_str(&format!("Cut-over, {}:\n\n", origin.label()));
+    table(out, &cutover::COLUMNS, &rows);
+    for (name, at) in cutover::milestones(found, origin) {
+        out.push_str(&format!("- {name}: {}\n", escape(&at)));
+    }
+    out.push('\n');
 }
 
 fn recovery(out: &mut String, report: &Report) {

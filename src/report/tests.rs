@@ -39,7 +39,7 @@ fn tags(page: &str) -> Vec<&str> {
 }
 
 /// Fails unless every element that is opened is closed in order.
-fn assert_well_formed(page: &str) {
+pub(super) fn assert_well_formed(page: &str) {
     let empty = ["!DOCTYPE", "?xml", "meta", "br"];
     let mut open: Vec<&str> = Vec::new();
     for tag in tags(page) {

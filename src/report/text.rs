@@ -5,7 +5,7 @@ use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
 use crate::report::facts_judged as judged;
 use crate::report::table::{Cell, Style, Table, Tone, wrap};
-use crate::report::{Objective, Outcome, Report, Verdict, words};
+use crate::report::{Objective, Outcome, Report, Verdict, cutover, words};
 
 /// The report for a terminal. `kept` names the files that hold it, such as `report.html`.
 pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -> String {
@@ -14,6 +14,8 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
     out.head(report);
     out.objectives(report);
     out.outages(report, origin);
+    out.breakdown(report, origin);
+    out.cutover(report, origin);
     out.recovery(report);
     out.budgets(report, origin);
     out.ledgers(report);
@@ -149,6 +151,19 @@ impl Lines {
         }
     }
 
+    fn cutover(&mut self, report: &Report, origin: Origin) {
+        let Some(found) = &report.cutover else { return };
+        self.section(&format!("Cut-over, {}", origin.label()));
+        let mut table = Table::new(&cutover::COLUMNS);
+        for row in cutover::rows(found, origin) {
+            table.row(row.into_iter().map(Cell::from).collect());
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        for (name, at) in cutover::milestones(found, origin) {
+            self.paragraph(&format!("{name}: {at}"), BODY);
+        }
+    }
+
     fn recovery(&mut self, report: &Report) {
         let shaken: Vec<_> = judged::shaken(report).collect();
         if shaken.is_empty() {
@@ -178,6 +193,25 @@ impl Lines {
         self.section("Error budget");
         for (probe, sentence) in said {
             self.paragraph(&format!("{}: {sentence}", clean(probe)), BODY);
+        }
+    }
+
+    fn breakdown(&mut self, report: &Report, origin: Origin) {
+        let Some(breakdown) = report.breakdown.as_ref().filter(|found| found.points.len() > 1) else {
+            return;
+        };
+        self.section("Breakdown");
+        let mut table = Table::bare();
+        for point in &breakdown.points {
+            table.row(vec![
+                facts::point(&point.name).into(),
+                words::span(origin.relative(point.at)).into(),
+                Cell::new(clean(&point.what), Tone::Quiet),
+            ]);
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        if let Some(repair) = breakdown.from_detection {
+            self.paragraph(&format!("From detection to the last recovery: {}", words::span(repair)), BODY);
         }
     }
 

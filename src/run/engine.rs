@@ -21,20 +21,18 @@ use super::step::Stage;
 use super::undo::Stack;
 use crate::aws::Aws;
 use crate::clock::{Clock, Moment};
-use crate::journal::{SampleWriter, Writer};
+use crate::journal::{Intents, SampleWriter, Writer};
 use crate::plan::Planned;
 use crate::probe::Lane;
 use crate::probe::prober::{Prober, Seen};
 use crate::redact::Redactor;
-use crate::sample::Sample;
+use crate::sample::{Cause, Sample};
+use crate::watch::{Patrol, Watcher};
 
 /// How often guardrails, phases and the view look at the time.
 const TICK: Duration = Duration::from_millis(100);
 /// How often samples go to disk.
 const FLUSH: Duration = Duration::from_secs(1);
-/// The longest that one ledger's final read may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Everything a run needs.
 pub struct Run {
     /// The first line of its journal.
@@ -45,6 +43,10 @@ pub struct Run {
     pub steps: Vec<Planned>,
     /// The probes, as in the script.
     pub lanes: Vec<Lane>,
+    /// The watchers of what the steps act on, and of the alarms.
+    pub watchers: Vec<Watcher>,
+    /// What of it cannot be watched, each in a sentence.
+    pub unwatched: Vec<String>,
     /// The clients, when the plan uses AWS.
     pub aws: Option<Arc<Aws>>,
     /// Where the clients announce their calls.
@@ -131,12 +133,22 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     std::fs::create_dir_all(&run.dir).map_err(journal_error)?;
     let writer = Writer::create(&run.dir, &run.header).map_err(journal_error)?;
     let samples = SampleWriter::create(&run.dir).map_err(journal_error)?;
+    let intents = Intents::create(&run.dir, run.lanes.len()).map_err(journal_error)?;
+    for (probe, lane) in run.lanes.iter().enumerate().filter(|(_, lane)| lane.ask.writes()) {
+        lane.ask.journal(intents.slot(probe));
+    }
     let (event_out, events) = mpsc::unbounded_channel();
     let recorder = Arc::new(Recorder::new(run.clock, run.redactor.clone(), writer, event_out));
     run.desk.open(recorder.clone());
     let (seen_out, seen) = mpsc::unbounded_channel();
     let prober =
         Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
+    let mut attending = JoinSet::new();
+    for lane in run.lanes.iter().filter(|lane| lane.ask.writes()) {
+        let (ask, clock) = (lane.ask.clone(), run.clock);
+        attending.spawn(async move { ask.attend(&clock).await });
+    }
+    let patrol = patrol(&mut run, &recorder);
     let (message_out, messages) = mpsc::unbounded_channel();
     let (stop, _) = watch::channel(false);
     let mut engine = Engine {
@@ -145,8 +157,11 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         undo: Arc::new(Stack::new(recorder.clone())),
         recorder,
         samples,
+        intents,
         prober: Some(prober),
+        attending,
         probing_over: None,
+        patrol,
         tasks: JoinSet::new(),
         reading: None,
         stop,
@@ -158,6 +173,20 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         Ok(finished) => Ok(finished),
         Err(source) => Err(RunError::Broken { source, left: engine.rescue().await }),
     }
+}
+
+/// Starts the watchers: before the fault, so that what is news after it is known to be news.
+fn patrol(run: &mut Run, recorder: &Arc<Recorder>) -> Option<Patrol> {
+    let aws = run.aws.as_deref()?;
+    let recorder = recorder.clone();
+    let tell = Arc::new(move |kind| {
+        // A journal that fails is found at the run's own next event.
+        let _ = recorder.record(kind);
+    });
+    for text in std::mem::take(&mut run.unwatched) {
+        tell(EventKind::Noted { text });
+    }
+    Some(Patrol::start(aws, std::mem::take(&mut run.watchers), run.clock, tell))
 }
 
 /// What the engine's own tasks tell it.
@@ -172,8 +201,12 @@ struct Engine<'v> {
     conductor: Conductor,
     recorder: Arc<Recorder>,
     samples: SampleWriter,
+    intents: Intents,
     prober: Option<Prober>,
+    /// What the ledgers do beside their writes; ends with the probing.
+    attending: JoinSet<()>,
     probing_over: Option<oneshot::Receiver<()>>,
+    patrol: Option<Patrol>,
     undo: Arc<Stack>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
@@ -218,6 +251,7 @@ impl Engine<'_> {
                     let now = self.run.clock.now();
                     if now.since(flushed) >= FLUSH {
                         self.samples.flush()?;
+                        self.intents.sync()?;
                         flushed = now;
                     }
                     self.view.tick(now, &self.conductor);
@@ -237,6 +271,9 @@ impl Engine<'_> {
         if let Some(over) = self.probing_over.take() {
             // The sender is only dropped when the prober has stopped, either way.
             let _ = over.await;
+        }
+        if let Some(patrol) = self.patrol.take() {
+            patrol.join().await;
         }
         while let Ok(seen) = seen.try_recv() {
             self.take_seen(seen)?;
@@ -299,9 +336,14 @@ impl Engine<'_> {
                 .map(|_| ()),
             Seen::FirstError { probe, cause, text } => {
                 let name = self.run.lanes.get(usize::from(probe)).map_or("?", |lane| lane.name.as_str());
-                let text = format!("{name}: first {cause}: {text}");
+                // What is told of a good answer is no error.
+                let text = match cause {
+                    Cause::None => format!("{name}: {text}"),
+                    cause => format!("{name}: first {cause}: {text}"),
+                };
                 self.recorder.record(EventKind::Noted { text }).map(|_| ())
             }
+            Seen::Noted { text } => self.recorder.record(EventKind::Noted { text }).map(|_| ()),
             Seen::Identity { identity, who } => {
                 self.recorder.record(EventKind::IdentityMet { identity, who: who.to_string() }).map(|_| ())
             }
@@ -339,6 +381,7 @@ impl Engine<'_> {
             aws: self.run.aws.clone(),
             dry_run: self.run.header.dry_run,
             stop: self.stop.subscribe(),
+            tracks: self.patrol.as_ref().map(Patrol::tracks),
         };
         let out = self.message_out.clone();
         self.tasks.spawn(async move {
@@ -354,7 +397,11 @@ impl Engine<'_> {
     }
 
     fn stop_probing(&mut self) {
+        if let Some(patrol) = &self.patrol {
+            patrol.stop();
+        }
         let Some(prober) = self.prober.take() else { return };
+        self.attending.abort_all();
         let (over, probing_over) = oneshot::channel();
         self.probing_over = Some(probing_over);
         tokio::spawn(async move {
@@ -375,12 +422,13 @@ impl Engine<'_> {
                 let _ = over.await;
             }
             for lane in lanes {
-                let read = tokio::time::timeout(READ_TIMEOUT, lane.ask.read_back(recorder.clock())).await;
+                let limit = lane.ask.read_within();
+                let read = tokio::time::timeout(limit, lane.ask.read_back(recorder.clock())).await;
                 let reading = match read {
                     Ok(None) => continue,
                     Ok(Some(reading)) => reading,
                     Err(_) => {
-                        let error = format!("not read within {}", crate::notation::units::show(READ_TIMEOUT));
+                        let error = format!("not read within {}", crate::notation::units::show(limit));
                         Reading { error: Some(error), ..Reading::default() }
                     }
                 };

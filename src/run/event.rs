@@ -44,6 +44,21 @@ pub struct Header {
     pub measure_from: Option<String>,
     /// The steps, resolved, in the order of the file.
     pub plan: Vec<PlannedStep>,
+    /// The CloudWatch alarms that the experiment names.
+    #[serde(default)]
+    pub alarms: Vec<String>,
+    /// Who watched which layer of what the steps act on.
+    #[serde(default)]
+    pub watchers: Vec<WatcherFacts>,
+}
+
+/// A watcher that was attached: what the cloud itself says of a resource, asked again and again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatcherFacts {
+    /// What it watches, in words: unique in a run.
+    pub name: String,
+    /// The IAM actions it needs.
+    pub permissions: Vec<String>,
 }
 
 /// What the experiment's file says of itself.
@@ -87,8 +102,13 @@ pub struct EnvironmentFacts {
 /// One probe, as measuring needs to know it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeFacts {
-    /// Its name in the file.
+    /// Its name: the file's, and what tells it from the file's other lanes of that probe
+    /// (`storefront`, `storefront/kept`).
     pub name: String,
+    /// Its name in the file.
+    pub probe: String,
+    /// Which client it stands for: `fresh`, `kept` or `reconnect`, where the kind knows any.
+    pub client: Option<String>,
     /// Its kind: `http`, `postgres.ledger`, …
     pub kind: String,
     /// One line for people: what is asked of whom. Secrets redacted.
@@ -101,6 +121,32 @@ pub struct ProbeFacts {
     pub must_stay_up: bool,
     /// Whether it writes numbered entries that are read back.
     pub ledger: bool,
+    /// How to read its answers, when it asks name servers.
+    #[serde(default)]
+    pub dns: Option<DnsFacts>,
+}
+
+/// How to read the answers of a lane that asks name servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsFacts {
+    /// Whom it asks.
+    pub role: DnsRole,
+    /// Whether the cut-over decides its probe's RTO.
+    pub decides_cutover: bool,
+    /// Whether only what was seen here counts, and not what other caches may hold.
+    pub this_resolver_only: bool,
+}
+
+/// What a name server is to whoever asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DnsRole {
+    /// It holds the zone itself.
+    Authoritative,
+    /// It looks names up for others, and may cache.
+    Resolver,
+    /// This machine's own resolver, as its programs ask it.
+    System,
 }
 
 /// The declared targets. Times in seconds, ratios from 0 to 1.
@@ -119,6 +165,9 @@ pub struct Objectives {
     pub availability: Option<f64>,
     /// Latency of successes: percentile (such as `99.0`, written `p99`) and its limit in seconds.
     pub latency: Vec<LatencyObjective>,
+    /// Time until the first of the experiment's alarms fires: MTTD, in seconds.
+    #[serde(default)]
+    pub detection: Option<f64>,
     /// How much of an SLO's error budget the drill may spend.
     #[serde(default)]
     pub error_budget: Option<ErrorBudget>,
@@ -367,6 +416,33 @@ pub enum EventKind {
         /// What was done, or why it was not.
         detail: String,
     },
+    /// A watcher saw a layer of the system in another state, or something new that the cloud says
+    /// happened to it. When it was seen is when the look that showed it was over.
+    LayerSeen {
+        /// Which layer.
+        layer: Layer,
+        /// Of which resource.
+        resource: String,
+        /// The state, or the message, as the API writes it.
+        state: String,
+        /// One line for people.
+        what: String,
+        /// The beginning of the last look that did not show it; absent when the first one did already.
+        after_ns: Option<Moment>,
+        /// The cloud's own stamp: shown, and never subtracted from a time of the run's clock.
+        stamp: Option<Timestamp>,
+    },
+    /// A watcher stopped looking.
+    WatcherEnded {
+        /// Its name, as in the header.
+        watcher: String,
+        /// How often it looked.
+        looks: u64,
+        /// How many of these looks showed nothing, since the call failed.
+        failed: u64,
+        /// The beginning of the last look that did not fail.
+        last_ns: Option<Moment>,
+    },
     /// Somebody answered a probe for the first time; samples refer to them by number.
     IdentityMet {
         /// The number, from 1.
@@ -384,6 +460,62 @@ pub enum EventKind {
         /// How it ended.
         ending: Ending,
     },
+}
+
+/// A layer of the system as the cloud itself sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// A CloudWatch alarm's state.
+    Alarm,
+    /// An EC2 instance's state.
+    Instance,
+    /// A target's health in a target group.
+    TargetHealth,
+    /// An activity of an Auto Scaling group.
+    ScalingActivity,
+    /// A member of an Auto Scaling group.
+    GroupMember,
+    /// A DB instance's or DB cluster's status.
+    DbStatus,
+    /// The Availability Zone of a DB instance's primary.
+    DbZone,
+    /// What a read replica replicates.
+    DbSource,
+    /// The writer of a DB cluster.
+    DbWriter,
+    /// A message of RDS.
+    DbEvent,
+    /// An ECS task's state.
+    Task,
+    /// How many tasks an ECS service runs.
+    Service,
+    /// A message of an ECS service.
+    ServiceEvent,
+    /// A Route 53 change.
+    DnsChange,
+}
+
+impl Layer {
+    /// The layer's name in reports, as in `report.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Alarm => "alarm",
+            Layer::Instance => "instance",
+            Layer::TargetHealth => "target_health",
+            Layer::ScalingActivity => "scaling_activity",
+            Layer::GroupMember => "group_member",
+            Layer::DbStatus => "db_status",
+            Layer::DbZone => "db_zone",
+            Layer::DbSource => "db_source",
+            Layer::DbWriter => "db_writer",
+            Layer::DbEvent => "db_event",
+            Layer::Task => "task",
+            Layer::Service => "service",
+            Layer::ServiceEvent => "service_event",
+            Layer::DnsChange => "dns_change",
+        }
+    }
 }
 
 /// The phases of a run, in order.
@@ -470,4 +602,127 @@ pub struct Reading {
     pub stable: bool,
     /// Why the ledger could not be read, when it could not.
     pub error: Option<String>,
+    /// How many reads in a row agreed.
+    #[serde(default)]
+    pub reads: u32,
+    /// Numbers that were accepted and had not arrived yet where they are read from: replication was
+    /// still under way when the watch ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<(u32, u32)>,
+    /// How long entries took to arrive where they are read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Lag>,
+    /// What light reads saw while the drill went on.
+    #[serde(default)]
+    pub glimpses: Glimpses,
+    /// What became of the server that was the writer before the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<OldPrimary>,
+    /// Where in its log each server acknowledged its last write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<Position>,
+    /// How far the server that was read had followed its predecessor's log when it took over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Position>,
+    /// How to remove what the ledger left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// What else the store said: context, never a verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// How long entries took from their acknowledgement until they were seen where they are read from,
+/// in seconds; each the most that it can have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Lag {
+    /// How many were seen to arrive.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// Light reads of the newest entries, through the path that clients use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Glimpses {
+    /// How many were answered.
+    pub reads: u64,
+    /// How many were not.
+    pub failed: u64,
+    /// Those in which something acknowledged was missing, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Glimpse>,
+}
+
+/// One light read in which something was missing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Glimpse {
+    /// When it began.
+    pub began_ns: Moment,
+    /// When it was complete.
+    pub done_ns: Moment,
+    /// Who answered.
+    pub who: Option<String>,
+    /// Numbers that had been acknowledged before it began and were not there.
+    pub missing: Vec<(u32, u32)>,
+}
+
+/// What became of the server that was the writer before the fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OldPrimary {
+    /// Who it says it is.
+    pub who: Option<String>,
+    /// In which role it was seen, in order of time.
+    pub roles: Vec<RoleSpan>,
+    /// The numbers that it holds, as inclusive ranges, ascending.
+    pub present: Vec<(u32, u32)>,
+    /// Why it could not be read in the end, when it could not.
+    pub error: Option<String>,
+    /// How to read what is there, for whoever wants to save it.
+    pub query: Option<String>,
+}
+
+/// A time in which a server was seen in one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpan {
+    /// When the first look began.
+    pub from_ns: Moment,
+    /// When the last look was done.
+    pub to_ns: Moment,
+    /// How many looks.
+    pub looks: u32,
+    /// The role.
+    pub role: Role,
+    /// Whether another server had acknowledged a write before the first of these looks.
+    pub superseded: bool,
+    /// How many writes of ours it took then, where writing to it was asked for.
+    pub wrote: u32,
+}
+
+/// The role that a server says it is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It takes writes.
+    Writer,
+    /// It does not.
+    Standby,
+    /// It did not answer.
+    #[default]
+    Unreachable,
+}
+
+/// A place in a server's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The server.
+    pub who: String,
+    /// The write that was acknowledged there; 0 when it is about none.
+    pub seq: u32,
+    /// Bytes from the log's beginning.
+    pub byte: u64,
 }

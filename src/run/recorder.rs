@@ -77,8 +77,8 @@ impl Recorder {
 /// The fields that hold words for people, which may quote anything. The others are names that must stay
 /// what they are: a step called like a password is still that step.
 const FREE_TEXT: &[&str] = &[
-    "because", "by", "detail", "error", "evidence", "resource", "rule", "summary", "text", "who", "argv",
-    "env",
+    "because", "by", "detail", "error", "evidence", "resource", "rule", "summary", "text", "who", "what",
+    "argv", "env", "notes", "kept", "query",
 ];
 
 fn clean(value: &mut serde_json::Value, free: bool, redactor: &Redactor) {

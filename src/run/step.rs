@@ -4,17 +4,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::event::{CallOutcome, EventKind, StepOutcome};
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
+use crate::aws::find::Target;
 use crate::aws::{Aws, Fault};
 use crate::plan::{Doing, Planned, Undo};
 use crate::probe::Ask;
 use crate::program::Program;
 use crate::program::{Ended, stopped};
+use crate::watch::Track;
 
 /// How often a verification asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -31,6 +33,8 @@ pub struct Stage {
     pub dry_run: bool,
     /// Turns true when the run stops.
     pub stop: watch::Receiver<bool>,
+    /// Where the watchers hear of changes that are to be followed.
+    pub tracks: Option<mpsc::UnboundedSender<Track>>,
 }
 
 /// How a step went, and why.
@@ -142,6 +146,13 @@ impl Stage {
             }
             Err(fault) => return failed(fault.to_string()),
         };
+        if let (Some(tracks), Some(change), Target::Route53Record(_)) =
+            (&self.tracks, &applied.handle, &found.target)
+        {
+            // Nobody listens any more once the run is over.
+            let _ =
+                tracks.send(Track { resource: found.names(), change: change.clone(), since: watch.since });
+        }
         if let Some(ended) = self.await_effect(step, act.effect(&aws, found, before, &applied, watch)).await {
             return ended;
         }

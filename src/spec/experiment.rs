@@ -15,7 +15,7 @@ use crate::aws::find::Target;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
-use crate::probe::Probe;
+use crate::probe::{Probe, Variant};
 use crate::run::event;
 use crate::{record, words};
 
@@ -38,6 +38,8 @@ pub struct Experiment {
     pub objectives: Objectives,
     /// Whom the actions are aimed at.
     pub targets: IndexMap<SpannedName, Target>,
+    /// The CloudWatch alarms that are watched from before the fault, by name.
+    pub alarms: Vec<Spanned<String>>,
     /// What watches, in the order of the file.
     pub probes: Vec<Watch>,
     /// What must hold before anything is touched.
@@ -105,13 +107,15 @@ record! {
         pub availability: Option<Spanned<Availability>>,
         /// Limits on percentiles of the latency of good answers, such as `{ p99: 800ms }`.
         pub latency: Option<Spanned<Latency>>,
+        /// Time from the fault until the first alarm of `alarms:` fires (MTTD).
+        pub detection: Option<Spanned<Duration>>,
     }
 }
 
 impl Objectives {
     /// Objectives that ask for nothing.
     pub fn none() -> Objectives {
-        Objectives { rto: None, rpo: None, availability: None, latency: None }
+        Objectives { rto: None, rpo: None, availability: None, latency: None, detection: None }
     }
 
     /// The objectives as the journal keeps them.
@@ -144,6 +148,7 @@ impl Objectives {
                     limit: limit.as_secs_f64(),
                 })
                 .collect(),
+            detection: self.detection.as_ref().map(|limit| limit.as_secs_f64()),
         }
     }
 }
@@ -386,21 +391,27 @@ pub struct Watch {
     pub probe: Probe,
     /// Spacing of the samples.
     pub every: Duration,
+    /// Spacing of the samples in between while an outage is on, to date its end more closely.
+    pub edge_every: Option<Duration>,
     /// Whether an outage of it is a failure of its own.
     pub must_stay_up: bool,
 }
 
 impl Watch {
-    /// The probe as the journal keeps it.
-    pub fn facts(&self) -> event::ProbeFacts {
+    /// One lane of the probe as the journal keeps it.
+    pub fn facts(&self, variant: &Variant) -> event::ProbeFacts {
+        let probe = self.name.text.clone();
         event::ProbeFacts {
-            name: self.name.text.clone(),
+            name: variant.name.as_ref().map_or(probe.clone(), |name| format!("{probe}/{name}")),
+            probe,
+            client: variant.client.map(|client| client.word().to_owned()),
             kind: self.probe.name().to_owned(),
-            summary: self.probe.summary(),
+            summary: variant.probe.summary(),
             every: self.every.as_secs_f64(),
-            deadline: self.probe.deadline().as_secs_f64(),
+            deadline: variant.probe.deadline().as_secs_f64(),
             must_stay_up: self.must_stay_up,
             ledger: self.probe.is_ledger(),
+            dns: variant.probe.dns_facts(),
         }
     }
 }

@@ -7,9 +7,7 @@ use crate::notation::yaml::{Key, Node, Span, Value};
 pub(super) type Later = (&'static str, &'static str);
 
 /// Keys of an experiment.
-pub(super) const EXPERIMENT: &[Later] = &[("alarms", "CloudWatch alarms"), ("schedule", "schedules")];
-/// Keys of `objectives`.
-pub(super) const OBJECTIVES: &[Later] = &[("detection", "detection objectives")];
+pub(super) const EXPERIMENT: &[Later] = &[("schedule", "schedules")];
 /// Keys of a step.
 pub(super) const STEP: &[Later] = &[
     ("manual", "manual steps"),

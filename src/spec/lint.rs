@@ -22,6 +22,7 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     steps::each(draft, &mut problems);
     order::order(draft, &mut problems);
     measures::objectives(draft, &mut problems);
+    measures::alarms(draft, &mut problems);
     measures::probes(draft, &mut problems);
     measures::guardrails(draft, &mut problems);
     measures::times(draft, &mut problems);

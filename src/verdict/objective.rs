@@ -1,6 +1,6 @@
 //! Each declared target against each observer.
 
-use super::{Objective, Verdict, guard};
+use super::{Objective, Verdict, cutover, detection, guard, ledger};
 use crate::journal::Record;
 use crate::measure::budget::Budget;
 use crate::measure::ledger::Ledger;
@@ -28,6 +28,7 @@ pub(super) fn all(
     if let Some(target) = targets.rto {
         let found = impacted().map(|(facts, service)| rto(facts, service, target, targets.rto_measured));
         each(&mut out, "rto", target, "s", found);
+        cutover::account(&mut out, target, record, timeline, measures);
     }
     recovery_point(&mut out, targets, measures);
     if let Some(target) = targets.availability {
@@ -47,6 +48,9 @@ pub(super) fn all(
         let found = impacted()
             .map(|(facts, service)| self::latency(facts, service, &name, latency.percentile, latency.limit));
         each(&mut out, &name, latency.limit, "s", found);
+    }
+    if let Some(target) = targets.detection {
+        out.push(detection::objective(record, timeline, target));
     }
     for (facts, service) in probes.iter().filter(|(facts, _)| facts.must_stay_up) {
         out.push(must_stay_up(facts, service, timeline));
@@ -86,7 +90,7 @@ fn guarded(mut objective: Objective, guard: Option<&String>) -> Objective {
     objective
 }
 
-fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: String) -> Objective {
+pub(super) fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: String) -> Objective {
     Objective {
         name: name.to_owned(),
         observer: observer.to_owned(),
@@ -100,7 +104,7 @@ fn undecided(name: &str, observer: &str, target: f64, unit: &str, because: Strin
 }
 
 /// An objective with its verdict by the intervals, and the target added to its reason.
-fn decided(objective: Objective, observed: Interval, what: String) -> Objective {
+pub(super) fn decided(objective: Objective, observed: Interval, what: String) -> Objective {
     let verdict = if objective.unit == "ratio" {
         at_least(observed, objective.target)
     } else {
@@ -292,7 +296,7 @@ fn recovery_point(out: &mut Vec<Objective>, targets: &Objectives, measures: &Mea
 }
 
 fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
-    let guard = guard::of_ledger(ledger);
+    let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target, "s", guard.clone().unwrap_or_default());
     let Some(seconds) = ledger.seconds else { return blank };
     let what = match ledger.lost {
@@ -308,12 +312,12 @@ fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
 }
 
 fn lost_writes(ledger: &Ledger, target: u64) -> Objective {
-    let guard = guard::of_ledger(ledger);
+    let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target as f64, "writes", guard.clone().unwrap_or_default());
     if ledger.error.is_some() {
         return blank;
     }
-    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread) as f64);
+    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread + ledger.pending) as f64);
     guarded(decided(blank, observed, lost(ledger)), guard.as_ref())
 }
 

@@ -5,6 +5,7 @@
 
 mod ec2;
 mod ecs;
+mod layers;
 mod rds;
 mod route53;
 mod side;
@@ -28,6 +29,7 @@ async fn the_lab_and_moto_answer_alike() {
     rds::copy(&real, &other).await;
     ecs::arrange(&other).await;
     other.zone = route53::copy(&real, &other).await;
+    layers::arrange(&other).await;
 
     let (in_the_lab, in_moto) = tokio::join!(every_row(&real), every_row(&other));
     assert_eq!(in_the_lab.rows, in_moto.rows, "both were asked the same");
@@ -38,6 +40,9 @@ async fn the_lab_and_moto_answer_alike() {
 
 /// The services share nothing here, so that what takes its time in one does not keep the others waiting.
 async fn every_row(at: &Side) -> Told {
+    // First, and alone: what the others stop or terminate changes what balancers and groups say.
+    let mut layers = Told::by(at);
+    layers::rows(at, &mut layers).await;
     let [mut sts, mut ec2, mut rds, mut ecs, mut route53] = [(); 5].map(|()| Told::by(at));
     tokio::join!(
         sts::rows(at, &mut sts),
@@ -46,5 +51,5 @@ async fn every_row(at: &Side) -> Told {
         ecs::rows(at, &mut ecs),
         route53::rows(at, &mut route53),
     );
-    [ec2, rds, ecs, route53].into_iter().fold(sts, Told::and)
+    [layers, ec2, rds, ecs, route53].into_iter().fold(sts, Told::and)
 }

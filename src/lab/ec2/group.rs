@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::instance::State;
 use super::{Ec2, Template};
+use crate::lab::autoscaling::Activities;
 use crate::lab::balancer::Health;
 use crate::lab::timing::Span;
 use crate::lab::world::ZONES;
@@ -20,6 +21,9 @@ const UNHEALTHY: (&str, &str) = (
     "Client.UserInitiatedShutdown: taken out of service by its Auto Scaling group",
 );
 
+/// What an EC2 health check finds.
+const GONE: &str = "an EC2 health check indicating it has been terminated or stopped";
+
 /// The tag that AWS puts on the instances of a group.
 pub(crate) const TAG: &str = "aws:autoscaling:groupName";
 
@@ -29,6 +33,8 @@ pub(crate) struct Group {
     pub(crate) name: &'static str,
     pub(crate) desired: usize,
     pub(crate) template: Template,
+    /// What it has done.
+    pub(crate) activities: Activities,
 }
 
 /// A group that is kept at its size.
@@ -39,6 +45,10 @@ struct Keeper {
     due: Vec<Instant>,
     ordered: u64,
     known: BTreeSet<String>,
+    /// Its activities under way: the activity's number and the instance that it is about.
+    open: Vec<(usize, String)>,
+    /// The instances that it has taken out of service.
+    retired: BTreeSet<String>,
 }
 
 impl Group {
@@ -46,16 +56,25 @@ impl Group {
     pub(crate) async fn keep(self, ec2: Ec2) {
         let look = ec2.world().pace.draw(LOOK, self.name);
         let known = ec2.fleet().instances.iter().map(|instance| instance.id.clone()).collect();
-        let mut keeper = Keeper { ec2, group: self, due: Vec::new(), ordered: 0, known };
+        let mut keeper = Keeper {
+            ec2,
+            group: self,
+            due: Vec::new(),
+            ordered: 0,
+            known,
+            open: Vec::new(),
+            retired: BTreeSet::new(),
+        };
         let mut ticks = tokio::time::interval(look);
         loop {
             ticks.tick().await;
             keeper.retire();
             keeper.replace();
+            keeper.settle();
         }
     }
 
-    fn has(&self, instance: &super::Instance) -> bool {
+    pub(crate) fn has(&self, instance: &super::Instance) -> bool {
         instance.tag(TAG) == Some(self.name)
     }
 
@@ -86,6 +105,17 @@ impl Keeper {
                 State::Running => failing && !young,
                 State::Pending | State::ShuttingDown | State::Terminated => false,
             };
+            if dead || matches!(instance.state, State::ShuttingDown) {
+                let check = if failing { "an ELB system health check failure" } else { GONE };
+                if self.retired.insert(instance.id.clone()) {
+                    let cause = format!("an instance was taken out of service in response to {check}");
+                    let number = self
+                        .group
+                        .activities
+                        .begin(&format!("Terminating EC2 instance: {}", instance.id), &cause);
+                    self.open.push((number, instance.id.clone()));
+                }
+            }
             if dead {
                 instance.template.balancer.deregister(&instance.id);
                 self.ec2.terminate(instance, UNHEALTHY);
@@ -111,8 +141,27 @@ impl Keeper {
             let in_zone = |zone: &str| members.iter().filter(|(_, other, _)| *other == zone).count();
             let emptiest = ZONES.into_iter().min_by_key(|zone| in_zone(zone));
             if let Some(zone) = emptiest {
-                self.ec2.launch(&self.group.template, zone);
+                let id = self.ec2.launch(&self.group.template, zone);
+                let cause =
+                    "an instance was launched in response to an unhealthy instance needing to be replaced";
+                let number =
+                    self.group.activities.begin(&format!("Launching a new EC2 instance: {id}"), cause);
+                self.open.push((number, id));
             }
         }
+    }
+
+    /// Ends the activities whose instance has come where it was to come.
+    fn settle(&mut self) {
+        let fleet = self.ec2.fleet();
+        let activities = &self.group.activities;
+        self.open.retain(|(number, id)| {
+            let state = fleet.instances.iter().find(|instance| instance.id == *id).map(|found| found.state);
+            let over = matches!(state, None | Some(State::Running | State::Terminated));
+            if over {
+                activities.end(*number);
+            }
+            !over
+        });
     }
 }

@@ -29,7 +29,7 @@ impl Ec2 {
     /// Pending, then running, then serving.
     fn come_up(&self, id: &str) {
         self.later(id, PENDING, |ec2, instance| {
-            instance.state = State::Running;
+            ec2.turn(instance, State::Running);
             let balancer = instance.template.balancer.clone();
             match balancer.health(&instance.id) {
                 Some(_) => balancer.set_used(&instance.id, true),
@@ -54,12 +54,12 @@ impl Ec2 {
             return;
         }
         instance.close();
-        instance.state = State::ShuttingDown;
+        self.turn(instance, State::ShuttingDown);
         instance.reason = Some(reason);
         instance.changes += 1;
         self.world().truth.event(format!("EC2: {} terminated", instance.id));
-        self.due(&instance.id, SHUTTING_DOWN, instance.changes, |_, instance| {
-            instance.state = State::Terminated;
+        self.due(&instance.id, SHUTTING_DOWN, instance.changes, |ec2, instance| {
+            ec2.turn(instance, State::Terminated);
             instance.template.balancer.deregister(&instance.id);
         });
     }
@@ -70,12 +70,12 @@ impl Ec2 {
             return;
         }
         instance.close();
-        instance.state = State::Stopping;
+        self.turn(instance, State::Stopping);
         instance.reason = Some(BY_USER);
         instance.changes += 1;
         self.world().truth.event(format!("EC2: {} stopped", instance.id));
-        self.due(&instance.id, STOPPING, instance.changes, |_, instance| {
-            instance.state = State::Stopped;
+        self.due(&instance.id, STOPPING, instance.changes, |ec2, instance| {
+            ec2.turn(instance, State::Stopped);
             instance.template.balancer.set_used(&instance.id, false);
         });
     }
@@ -85,7 +85,7 @@ impl Ec2 {
         if instance.state != State::Stopped {
             return;
         }
-        instance.state = State::Pending;
+        self.turn(instance, State::Pending);
         instance.reason = None;
         instance.changes += 1;
         instance.launched = self.world().clock.wall(self.world().clock.now());
@@ -101,6 +101,12 @@ impl Ec2 {
         instance.changes += 1;
         self.world().truth.event(format!("EC2: {} rebooted", instance.id));
         self.boot(&instance.id, REBOOT, instance.changes);
+    }
+
+    /// Brings an instance into another state, and records it. The fleet is locked by the caller.
+    fn turn(&self, instance: &mut Instance, state: State) {
+        self.world().truth.layer("instance", &instance.id, state.name());
+        instance.state = state;
     }
 
     /// Does something to an instance after a while, unless its state changes before.

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{CLUSTER, Ecs, SERVICE, State, Status, Task, seconds};
+use crate::lab::elbv2;
 use crate::lab::wire::{Fault, arn};
+use crate::lab::world::HTTP_PORT;
 
 /// How many tasks a list holds, and a description takes, at most.
 const LARGEST_PAGE: usize = 100;
@@ -144,6 +146,11 @@ fn service(state: &State) -> Value {
         "pendingCount": count(state, pending),
         "launchType": "FARGATE",
         "schedulingStrategy": "REPLICA",
+        "loadBalancers": [{
+            "targetGroupArn": elbv2::target_group_arn(SERVICE),
+            "containerName": SERVICE,
+            "containerPort": HTTP_PORT,
+        }],
         "taskDefinition": task_definition(),
         "deployments": [{
             "id": format!("ecs-svc/{:019}", state.deployment),

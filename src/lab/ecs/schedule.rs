@@ -90,7 +90,7 @@ impl Ecs {
             self.wait(span, id).await;
             let mut state = self.state();
             let Some(task) = state.find(id).filter(|task| task.desired) else { return };
-            task.last = next;
+            self.turn(task, next);
             if next == Status::Running {
                 self.serve(task);
             }
@@ -114,7 +114,7 @@ impl Ecs {
             task.desired = false;
             task.stopping = Some(now);
             task.stop = Some((code, reason));
-            task.last = Status::Deactivating;
+            self.turn(task, Status::Deactivating);
             let server = task.server.take();
             if politely {
                 self.0.balancer.deregister(id);
@@ -139,7 +139,7 @@ impl Ecs {
     fn set_last(&self, id: &str, status: Status) {
         let now = self.now();
         if let Some(task) = self.state().find(id) {
-            task.last = status;
+            self.turn(task, status);
             if status == Status::Stopped {
                 task.stopped = Some(now);
             }

@@ -227,6 +227,7 @@ fn enter(rds: &Rds, id: &str, from: &str, to: &'static str) -> Result<Xml, Fault
     let instance = inventory.instance_mut(id)?;
     expect(instance, from)?;
     instance.status = to;
+    rds.told("db_status", &instance.id, to);
     shown(rds, &inventory, id)
 }
 

@@ -34,6 +34,7 @@ impl Change {
 
     fn status(&self, status: &'static str) {
         if let Ok(instance) = self.rds.inventory().instance_mut(&self.id) {
+            self.rds.told("db_status", &self.id, status);
             instance.status = status;
         }
     }
@@ -87,6 +88,7 @@ impl Change {
         self.pause(SETTLE).await;
         if let Ok(instance) = self.rds.inventory().instance_mut(&self.id) {
             instance.active = new;
+            self.rds.told("db_zone", &self.id, instance.zone());
         }
         self.event(INSTANCE, "failover", "The user requested a failover of the DB instance.");
         self.event(INSTANCE, "failover", "Multi-AZ instance failover completed");
@@ -146,6 +148,8 @@ impl Change {
         if let Ok(instance) = self.rds.inventory().instance_mut(&self.id) {
             instance.source = None;
             instance.status = "backing-up";
+            self.rds.told("db_source", &self.id, "none");
+            self.rds.told("db_status", &self.id, "backing-up");
         }
         self.event(INSTANCE, "backup", "Backing up DB instance");
         self.pause(BACKUP).await;
@@ -172,11 +176,13 @@ impl Change {
         self.start_node(database, old, Phase::Open).await;
         if let Ok(cluster) = self.rds.inventory().cluster_mut(&self.id) {
             cluster.writer = new;
+            self.rds.told("db_writer", &self.id, &target);
         }
         self.event(CLUSTER, "failover", format!("Completed failover to DB instance: {target}"));
         self.pause(SETTLE).await;
         if let Ok(cluster) = self.rds.inventory().cluster_mut(&self.id) {
             cluster.status = "available";
+            self.rds.told("db_status", &self.id, "available");
         }
         for member in &cluster.members {
             if let Ok(instance) = self.rds.inventory().instance_mut(member) {

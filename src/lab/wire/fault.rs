@@ -26,7 +26,7 @@ impl Fault {
         let message = format!("The action {operation} is not valid for this web service.");
         match protocol {
             Protocol::Ec2 | Protocol::Query { .. } => Fault::new(400, "InvalidAction", message),
-            Protocol::Json => Fault::new(400, "UnknownOperationException", message),
+            Protocol::Json | Protocol::Cbor => Fault::new(400, "UnknownOperationException", message),
             Protocol::RestXml { .. } => Fault::new(404, "UnknownOperationException", message),
         }
     }
@@ -35,7 +35,7 @@ impl Fault {
     pub(crate) fn throttled(protocol: Protocol) -> Fault {
         match protocol {
             Protocol::Ec2 => Fault::new(503, "RequestLimitExceeded", "Request limit exceeded."),
-            Protocol::Json => Fault::new(400, "ThrottlingException", "Rate exceeded"),
+            Protocol::Json | Protocol::Cbor => Fault::new(400, "ThrottlingException", "Rate exceeded"),
             Protocol::Query { .. } | Protocol::RestXml { .. } => {
                 Fault::new(400, "Throttling", "Rate exceeded")
             }
@@ -50,7 +50,7 @@ impl Fault {
         );
         match protocol {
             Protocol::Ec2 => Fault::new(403, "UnauthorizedOperation", message),
-            Protocol::Json => Fault::new(400, "AccessDeniedException", message),
+            Protocol::Json | Protocol::Cbor => Fault::new(400, "AccessDeniedException", message),
             Protocol::Query { .. } | Protocol::RestXml { .. } => Fault::new(403, "AccessDenied", message),
         }
     }
@@ -62,7 +62,7 @@ impl Fault {
             Protocol::Ec2 => {
                 Fault::new(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
             }
-            Protocol::Json => Fault::new(400, "UnrecognizedClientException", message),
+            Protocol::Json | Protocol::Cbor => Fault::new(400, "UnrecognizedClientException", message),
             Protocol::Query { .. } | Protocol::RestXml { .. } => {
                 Fault::new(403, "InvalidClientTokenId", message)
             }
@@ -95,7 +95,10 @@ impl Fault {
                 xml.leaf("RequestId", request_id);
                 Xml::document("ErrorResponse", namespace, &xml)
             }
-            Protocol::Json => json!({ "__type": self.code, "message": self.message }).to_string(),
+            // CBOR is written where answers are: it is no text.
+            Protocol::Json | Protocol::Cbor => {
+                json!({ "__type": self.code, "message": self.message }).to_string()
+            }
         }
     }
 }

@@ -74,7 +74,9 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::RecoveryTimedOut { probes } => format!("Recovery timed out: {}", probes.join(", ")),
         EventKind::LedgerRead { probe, reading } => match &reading.error {
             Some(error) => format!("{probe}: the ledger could not be read: {error}"),
-            None if reading.stable => format!("{probe}: the ledger was read, twice alike"),
+            None if reading.stable => {
+                format!("{probe}: the ledger was read, {} times alike", reading.reads.max(2))
+            }
             None => format!("{probe}: the ledger was read, and reads differed"),
         },
         EventKind::GuardrailTripped { rule } => format!("Guardrail: {rule}"),
@@ -83,6 +85,12 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::UndoFinished { step, done: true, detail } => format!("{step}: put back: {detail}"),
         EventKind::UndoFinished { step, done: false, detail } => format!("{step}: not put back: {detail}"),
         EventKind::IdentityMet { identity, who } => format!("Number {identity} answered: {who}"),
+        EventKind::LayerSeen { what, after_ns: Some(_), .. } => format!("Layer: {what}"),
+        EventKind::LayerSeen { what, after_ns: None, .. } => format!("Layer, at first: {what}"),
+        EventKind::WatcherEnded { watcher, looks, failed, .. } => {
+            let looks = words::counted(*looks, "look", "looks");
+            format!("Watched {watcher}: {looks}, {failed} of them in vain")
+        }
         EventKind::Noted { text } => text.clone(),
         EventKind::RunEnded { ending } => match ending {
             Ending::Completed => "The run ended: completed".to_owned(),

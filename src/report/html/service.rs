@@ -241,10 +241,14 @@ fn account(ledger: &LedgerReport) -> Markup {
         ("duplicated", ledger.duplicated, if ledger.duplicated > 0 { "unsure" } else { "" }),
         ("unexpected", ledger.unexpected, if ledger.unexpected > 0 { "unsure" } else { "" }),
     ];
+    // What most ledgers cannot have is told only where there is any.
+    let rare = [("unread", ledger.unread, "unsure"), ("pending", ledger.pending, "unsure")];
+    let figures = figures.into_iter().chain(rare.into_iter().filter(|(_, n, _)| *n > 0));
     html! {
         p.lead {
             strong { (clean(&ledger.probe)) } ": " (facts::lost(ledger))
             @if let Some(seconds) = ledger.seconds && ledger.lost > 0 { ", " (words::span(seconds)) " of writes" }
+            @for more in facts::ledger_context(ledger) { ", " (more) }
             "; one write every " (words::duration(ledger.resolution)) "."
         }
         @if ledger.error.is_none() {

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use super::no_such;
-use crate::notation::decode::{Problem, Spanned};
+use crate::notation::decode::{Problem, Spanned, clip};
 use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
 use crate::spec::draft::{Draft, WatchDraft};
 use crate::spec::experiment::{Availability, ErrorBudget, Guardrail, Rpo, Rto};
 
-/// A probe cannot be asked more often than this.
-const FASTEST: Duration = Duration::from_millis(10);
+/// What needs no more than a packet can be asked this often; what costs more says its kind.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// How many programs a `command` probe may have running at once.
+const MOST_PROGRAMS: u128 = 16;
 
 fn ledger(watch: &WatchDraft) -> bool {
     watch.kind.is_none_or(|kind| kind.ends_with(".ledger"))
@@ -50,13 +53,17 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     if let (true, Some(availability)) = (idle, &objectives.availability) {
         problems.push(nobody("availability", availability.span));
     }
+    if let Some(detection) = &objectives.detection {
+        self::detection(draft, detection, problems);
+    }
     if let (true, Some(latency)) = (idle, &objectives.latency) {
         problems.push(nobody("latency", latency.span));
     }
     let declared = objectives.rto.is_some()
         || objectives.rpo.is_some()
         || objectives.availability.is_some()
-        || objectives.latency.is_some();
+        || objectives.latency.is_some()
+        || objectives.detection.is_some();
     if !declared {
         problems.push(
             Problem::new(draft.span, "the drill has no objective")
@@ -116,10 +123,15 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem
         return;
     }
     let fitting = (target / 3).saturating_sub(wait) / 2;
-    let help = match fitting >= FASTEST {
+    let fastest = Probe::shortest_spacing(watch.kind.unwrap_or_default());
+    let help = match fitting >= fastest {
         true => {
             format!("ask more often: `every: {}`", show(Duration::from_millis(fitting.as_millis() as u64)))
         }
+        false if coarse(watch) => format!(
+            "what it reads is {} coarse: let a probe that connects decide, such as `http`, and leave this one out",
+            show(wait)
+        ),
         false if !wait.is_zero() => {
             "keep `connect_timeout` below 1s: after that, TCP repeats the SYN by itself".to_owned()
         }
@@ -141,13 +153,19 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem
     );
 }
 
+/// Whether it reads what others measured, and so is as coarse as they are.
+fn coarse(watch: &WatchDraft) -> bool {
+    matches!(watch.probe, Some(Probe::Prometheus(_) | Probe::CloudWatch(_)))
+}
+
 /// When a lost SYN is sent again, in seconds after the first, by either of the kernel's schedules: doubling
 /// (1, 3, 7, 15), and linear at first (`tcp_syn_linear_timeouts=4`: 1, 2, 3, 4, 5, 7, 11, 19). Which one a prober's
 /// machine follows is not known when a file is checked, so the worse one counts.
 const SYN_RETRIES: [u64; 9] = [19, 15, 11, 7, 5, 4, 3, 2, 1];
 
-/// How long a lost SYN can hide the end of an outage: the offset of the last one that is sent before the
-/// connect deadline.
+/// How long the end of an outage can be hidden, however often one asks: by a lost SYN, the offset of the last
+/// one that is sent before the connect deadline; by others' measuring, as long as theirs takes. A name server
+/// that says nothing over UDP is asked again over TCP.
 fn blind_time(probe: &Probe) -> Duration {
     let deadline = match probe {
         Probe::Http(http) => http.connect_timeout,
@@ -155,7 +173,19 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::Postgres(postgres) => postgres.connect_timeout,
         Probe::PostgresLedger(ledger) => ledger.connect_timeout,
         Probe::HttpLedger(ledger) => ledger.connect_timeout,
-        Probe::Dns(_) => return Duration::ZERO,
+        Probe::Dns(dns) => return dns.patience(),
+        Probe::Grpc(grpc) => grpc.connect_timeout.min(grpc.timeout),
+        Probe::Tls(tls) => tls.connect_timeout,
+        Probe::Prometheus(prometheus) => return prometheus.blind_time(),
+        Probe::CloudWatch(cloudwatch) => return cloudwatch.blind_time(),
+        // A program's own connections are its own affair.
+        Probe::Command(_) => return Duration::ZERO,
+        Probe::Mysql(mysql) => mysql.connect_timeout,
+        Probe::MysqlLedger(ledger) => ledger.connect_timeout,
+        Probe::Redis(redis) => redis.connect_timeout,
+        Probe::RedisLedger(ledger) => ledger.connect_timeout,
+        // Their connections are kept: a SYN is sent by the first write alone.
+        Probe::DynamodbLedger(_) | Probe::S3Ledger(_) => return Duration::ZERO,
     };
     SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset < deadline).unwrap_or_default()
 }
@@ -166,7 +196,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
         problems.push(
             Problem::new(rpo.span, "no probe can decide the RPO")
                 .label("lost writes are counted by a ledger, and there is none")
-                .help("add a probe of kind `postgres.ledger` or `http.ledger`"),
+                .help("add a probe whose kind ends with `.ledger`: `firedrill probes` lists them"),
         );
     }
     let Rpo::Seconds(seconds) = rpo.value else { return };
@@ -186,19 +216,65 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
     }
 }
 
+/// Detection is told by an alarm.
+fn detection(draft: &Draft, target: &Spanned<Duration>, problems: &mut Vec<Problem>) {
+    if draft.alarms.is_empty() {
+        problems.push(
+            Problem::new(target.span, "no alarm can decide the detection")
+                .label("detected is what made an alarm fire, and this file names none")
+                .help("name the CloudWatch alarms that are to fire: `alarms: [checkout-5xx]`"),
+        );
+    }
+    if target.value.is_zero() {
+        problems.push(
+            Problem::new(target.span, "an alarm cannot fire in no time")
+                .label("longer than zero")
+                .help("say how long it may take: `detection: 90s`"),
+        );
+    }
+}
+
+/// Each alarm is named once.
+pub(super) fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
+    let named: Vec<&Spanned<String>> = draft.alarms.iter().flatten().collect();
+    for (index, alarm) in named.iter().enumerate() {
+        if alarm.value.trim().is_empty() {
+            problems.push(
+                Problem::new(alarm.span, "an alarm without a name")
+                    .label("expected the name of a CloudWatch alarm"),
+            );
+        }
+        if let Some(first) = named.iter().take(index).find(|earlier| earlier.value == alarm.value) {
+            problems.push(
+                Problem::new(alarm.span, format!("the alarm `{}` is named twice", clip(&alarm.value)))
+                    .label("again")
+                    .related(first.span, "the first time"),
+            );
+        }
+    }
+}
+
 /// Each probe measures something, at a rate that can be kept.
 pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
     for watch in &draft.probes {
+        let fastest = Probe::shortest_spacing(watch.kind.unwrap_or_default());
         if let Some(every) = &watch.every
-            && every.value < FASTEST
+            && every.value < fastest
         {
+            let kind = watch.kind.map(|kind| format!(" for `{kind}`")).filter(|_| fastest > SHORTEST);
             problems.push(
                 Problem::new(
                     every.span,
                     format!("`{}` would be asked every {}", watch.name.text, show(every.value)),
                 )
-                .label("10ms is the shortest"),
+                .label(format!(
+                    "{} is the shortest{}",
+                    show(fastest),
+                    kind.unwrap_or_default()
+                )),
             );
+        } else {
+            programs(watch, problems);
         }
         if watch.probe.as_ref().is_some_and(|probe| probe.deadline().is_zero()) {
             problems
@@ -216,6 +292,22 @@ pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
                 .warning(),
             );
         }
+    }
+}
+
+/// A program that hangs is killed at its timeout; until then the next ones are started.
+fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
+    let (Some(Probe::Command(command)), Some(every)) = (&watch.probe, &watch.every) else { return };
+    let at_once = command.timeout.as_millis().div_ceil(every.value.as_millis().max(1));
+    if at_once > MOST_PROGRAMS {
+        problems.push(
+            Problem::new(
+                every.span,
+                format!("`{}` would have up to {at_once} programs running at once", watch.name.text),
+            )
+            .label(format!("its timeout is {}", show(command.timeout)))
+            .help(format!("no more than {MOST_PROGRAMS}: a shorter `timeout`, or a longer `every`")),
+        );
     }
 }
 
