@@ -1,3 +1,5 @@
+mod measured;
+
 use super::*;
 use crate::clock::Moment;
 use crate::journal::fixture::{event, header, probe, sample, step};

@@ -37,7 +37,7 @@ impl<'a> Hlog<'a> {
     /// Writes the head.
     pub(super) fn begin(header: &Header, names: Names, mut out: &'a mut dyn Write) -> io::Result<Hlog<'a>> {
         let mut serializer = V2DeflateSerializer::new();
-        let began = SystemTime::try_from(header.began).map_err(io::Error::other)?;
+        let began = SystemTime::from(header.began);
         IntervalLogWriterBuilder::new()
             .add_comment("[Histogram log format version 1.3]")
             .add_comment(&format!("[firedrill {}, run {}]", header.firedrill, header.run))

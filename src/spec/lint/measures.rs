@@ -96,25 +96,21 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A budget of nothing cannot be spent in part.
+/// A budget of nothing cannot be spent in part. One problem at a time: all stand at the same place.
 fn error_budget(budget: &ErrorBudget, span: Span, problems: &mut Vec<Problem>) {
-    if budget.slo.0 >= 1.0 {
-        problems.push(
-            Problem::new(span, "an SLO of 100% leaves no error budget")
-                .label("one bad answer spends more than all of it")
-                .help("write `availability: 100%` if nothing may fail, or the SLO that is promised"),
-        );
-    }
-    if budget.over.is_zero() {
-        problems.push(Problem::new(span, "`over` must be longer than zero").help("such as `over: 30d`"));
-    }
     let slice = budget.time_slice.as_ref().map(|slice| slice.window);
-    if slice.is_some_and(|window| window < Duration::from_secs(1)) {
-        problems.push(
-            Problem::new(span, "`time_slice.window` must be at least 1s")
-                .help("counts are kept per second; OpenSLO's usual slice is `1m`"),
-        );
-    }
+    let problem = if budget.slo.0 >= 1.0 {
+        Problem::new(span, "an SLO of 100% leaves no error budget")
+            .label("one bad answer spends more than all of it")
+            .help("write `availability: 100%` if nothing may fail, or the SLO that is promised")
+    } else if budget.over.is_zero() {
+        Problem::new(span, "`over` must be longer than zero").help("such as `over: 30d`")
+    } else if slice.is_some_and(|window| window < Duration::from_secs(1)) {
+        Problem::new(span, "`time_slice.window` must be at least 1s").help("the usual slice is `1m`")
+    } else {
+        return;
+    };
+    problems.push(problem);
 }
 
 /// A target shorter than three times what the probe can tell apart cannot be decided.
@@ -191,7 +187,7 @@ fn blind_time(probe: &Probe) -> Duration {
         // Their connections are kept: a SYN is sent by the first write alone.
         Probe::DynamodbLedger(_) | Probe::S3Ledger(_) => return Duration::ZERO,
     };
-    SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
+    SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset < deadline).unwrap_or_default()
 }
 
 fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>) {
