@@ -2,6 +2,9 @@
 
 use super::compare::{Calibration, Lags, Row};
 
+/// How many of a kind are listed.
+const MOST: usize = 8;
+
 /// The table and what it means.
 pub fn text(calibration: &Calibration) -> String {
     let mut text = format!(
@@ -14,6 +17,7 @@ pub fn text(calibration: &Calibration) -> String {
     let head = [
         "mode",
         "outages",
+        "longer than",
         "seen",
         "outage/blips",
         "begin",
@@ -40,7 +44,7 @@ pub fn text(calibration: &Calibration) -> String {
         text.push('\n');
     }
     text.push_str(
-        "\nbegin, end, duration: of the outages called such, how often the truth was within. Times in ms.\n",
+        "\nbegin, end, duration: of the outages called such, how often the truth was within. Times in ms.\nAny outage longer than that must be seen.\n",
     );
     let disturbed: usize = calibration.modes.iter().map(|row| row.disturbed).sum();
     if disturbed > 0 {
@@ -55,12 +59,13 @@ pub fn text(calibration: &Calibration) -> String {
         "\nWith this spacing this machine can decide an RTO target of {} ms or more.\n",
         millis(calibration.decides)
     ));
-    for offence in &calibration.offences {
+    for offence in calibration.offences.iter().take(MOST) {
         text.push_str(&format!("\n{}: {}\n", offence.mode.name(), offence.what));
         for sample in &offence.samples {
             text.push_str(&format!("  {sample}\n"));
         }
     }
+    text.push_str(&more(calibration.offences.len()));
     text.push_str(if calibration.holds {
         "\nEvery outage was seen, and every truth was within its interval.\n"
     } else {
@@ -77,6 +82,7 @@ fn cells(row: &Row) -> Vec<String> {
     vec![
         row.mode.name().to_owned(),
         row.outages.to_string(),
+        millis(row.least_seen),
         format!("{share:.0}%"),
         format!("{}/{}", row.as_outage, row.as_blips),
         inside(row.begin_inside),
@@ -102,13 +108,23 @@ fn lags(lags: Lags) -> String {
 fn stalls(calibration: &Calibration) -> String {
     match calibration.stalls.as_slice() {
         [] => "The prober was never stalled.\n".to_owned(),
-        stalls => stalls.iter().fold(String::new(), |text, stall| {
-            let length = millis(stall.to - stall.from);
-            text + &format!(
-                "stalled for {length} ms at {:.3} s (noticed by the {})\n",
-                stall.from, stall.witness
-            )
-        }),
+        stalls => {
+            stalls.iter().take(MOST).fold(String::new(), |text, stall| {
+                let length = millis(stall.to - stall.from);
+                text + &format!(
+                    "stalled for {length} ms at {:.3} s (noticed by the {})\n",
+                    stall.from, stall.witness
+                )
+            }) + &more(stalls.len())
+        }
+    }
+}
+
+/// What is not listed.
+fn more(count: usize) -> String {
+    match count.saturating_sub(MOST) {
+        0 => String::new(),
+        left => format!("… and {left} more; `--output json` has them all\n"),
     }
 }
 

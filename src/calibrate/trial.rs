@@ -56,11 +56,12 @@ impl Settings {
         }
     }
 
-    /// How wide an outage's interval may be: two spacings, the time in which a request that is asked just
-    /// before the end may be answered all the same, and 5 ms. Nothing is promised of an outage with good
+    /// How wide an outage's interval may be: two spacings and 5 ms. Where requests wait, also the deadline at
+    /// either edge: one that is asked just before the end may be answered all the same, and once such a late answer
+    /// was seen, a request is not known to be lost before its deadline. Nothing is promised of an outage with good
     /// answers in it: how many of those in a row are chance depends on how many there are.
     pub fn promised(&self, mode: Mode) -> Option<Duration> {
-        let waits = if mode.waits() { self.timeout } else { Duration::ZERO };
+        let waits = if mode.waits() { self.timeout * 2 } else { Duration::ZERO };
         let whole = !matches!(mode, Mode::Partial | Mode::Flap);
         whole.then_some(self.every * 2 + waits + Duration::from_millis(5))
     }

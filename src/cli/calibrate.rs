@@ -15,7 +15,7 @@ use crate::probe::http::Connection;
 use crate::run::signals::Signals;
 
 /// The least deadline that is chosen by itself: below it, a busy machine's own delays are what is measured.
-const LEAST_TIMEOUT: Duration = Duration::from_millis(16);
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Arguments of `calibrate`.
 #[derive(Args, Debug)]
@@ -29,7 +29,8 @@ pub struct CalibrateArgs {
     /// The probes' spacing.
     #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = duration)]
     every: Duration,
-    /// The probes' deadline [default: four fifths of the spacing, but at least 16ms].
+    /// The probes' deadline [default: four fifths of the spacing, but at least 100ms]. An outage in which requests
+    /// wait for an answer is seen when it is longer than this and 1.2 spacings.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     /// Only these ways to go down, all at the same time.

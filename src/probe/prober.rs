@@ -162,10 +162,12 @@ fn paced(lags: &Histogram<u32>) -> String {
     )
 }
 
-/// The lag from which on this process counts as stalled.
+/// The lag from which on this process counts as stalled: half of the shortest deadline at most, since a lag that
+/// long may be all that a timeout is made of.
 fn stall_threshold(lanes: &[Lane]) -> Duration {
-    let smallest = lanes.iter().map(|lane| lane.every / 2).min().unwrap_or_default();
-    smallest.max(Duration::from_millis(50))
+    let spacing = lanes.iter().map(|lane| lane.every / 2).min().unwrap_or_default();
+    let deadline = lanes.iter().map(|lane| lane.ask.deadline() / 2).min().unwrap_or(Duration::MAX);
+    spacing.max(Duration::from_millis(50)).min(deadline.max(Duration::from_millis(5)))
 }
 
 #[cfg(test)]
