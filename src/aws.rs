@@ -21,6 +21,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 pub(crate) mod autoscaling;
 pub(crate) mod cloudwatch;
+mod data;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
@@ -28,11 +29,13 @@ pub(crate) mod elbv2;
 pub mod fault;
 pub mod find;
 mod guard;
+pub mod metrics;
 pub(crate) mod rds;
 pub(crate) mod route53;
 pub mod target;
 mod wait;
 
+pub use data::DataPlane;
 pub use fault::{Fault, FaultKind};
 pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
@@ -226,6 +229,11 @@ impl Aws {
     /// The region.
     pub fn region(&self) -> &str {
         &self.settings.region
+    }
+
+    /// What the ledgers get their clients from.
+    pub fn data_plane(&self) -> DataPlane {
+        DataPlane::new(&self.config, &self.settings)
     }
 
     /// Whether nothing may be changed.

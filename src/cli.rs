@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod actions;
+pub mod calibrate;
 pub mod check;
 pub mod failure;
 pub mod init;
@@ -72,6 +73,8 @@ enum Verb {
     Probes(probes::ProbesArgs),
     /// Run the embedded region on its own, to point an environment at.
     Lab(lab::LabArgs),
+    /// Hold the measuring against outages whose truth is known, on this machine.
+    Calibrate(calibrate::CalibrateArgs),
     /// Write a project file and a first experiment.
     Init(init::InitArgs),
 }
@@ -130,6 +133,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
         Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),
         Verb::Lab(args) => lab::run(args),
+        Verb::Calibrate(args) => calibrate::run(args),
         Verb::Init(args) => simple(init::init(&args.folder, &mut out, &mut err)),
     }
 }

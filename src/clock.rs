@@ -71,6 +71,47 @@ pub fn boottime_ns() -> u64 {
     (now.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as u64)
 }
 
+/// The machine's three clocks, read together: what they disagree by tells a suspend and a step of
+/// the wall clock from time that passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Triple {
+    boot: i64,
+    monotonic: i64,
+    real: i64,
+}
+
+impl Triple {
+    /// Reads them as close to each other as three tries allow.
+    pub fn now() -> Triple {
+        let read = || {
+            let of = |id| {
+                let now = clock_gettime(id);
+                now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec as i64)
+            };
+            let boot = of(ClockId::Boottime);
+            let triple = Triple { boot, monotonic: of(ClockId::Monotonic), real: of(ClockId::Realtime) };
+            (of(ClockId::Boottime) - boot, triple)
+        };
+        let mut best = read();
+        for next in [read(), read()] {
+            if next.0 < best.0 {
+                best = next;
+            }
+        }
+        best.1
+    }
+
+    /// For how long the machine was suspended since then, in nanoseconds.
+    pub fn suspended_since(&self, before: &Triple) -> i64 {
+        (self.boot - self.monotonic) - (before.boot - before.monotonic)
+    }
+
+    /// By how much the wall clock was set forward since then, in nanoseconds; negative for back.
+    pub fn stepped_since(&self, before: &Triple) -> i64 {
+        (self.real - self.boot) - (before.real - before.boot)
+    }
+}
+
 /// One wall-clock reading and the boot time that belongs to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {

@@ -14,10 +14,11 @@
 //! line without a newline was being written when the process died, and is left out; anything else
 //! that does not add up is an error, never skipped.
 //!
-//! `samples.bin` is described in `journal/samples.rs`. This module knows nothing of what the
-//! events mean.
+//! `samples.bin` is described in `journal/samples.rs`, and `intents.bin`, which says how many writes were
+//! begun when a process died, in `journal/intents.rs`. This module knows nothing of what the events mean.
 
 mod chain;
+mod intents;
 mod reader;
 mod samples;
 mod writer;
@@ -30,7 +31,8 @@ mod tests;
 use crate::run::event::{Event, Header};
 use crate::sample::Sample;
 
-pub use reader::{JournalError, read};
+pub use intents::{IntentSlot, Intents};
+pub use reader::{JournalError, each_sample, outline, read};
 pub use samples::{SampleWriter, Seal};
 pub use writer::Writer;
 
@@ -38,6 +40,8 @@ pub use writer::Writer;
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 /// The file of samples in a run's folder.
 pub const SAMPLES_FILE: &str = "samples.bin";
+/// The file of begun writes in a run's folder.
+pub const INTENTS_FILE: &str = "intents.bin";
 /// The format that this version writes and reads: [`Header::schema`].
 pub const SCHEMA: &str = "firedrill/journal/v1";
 

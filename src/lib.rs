@@ -28,6 +28,7 @@
 
 pub mod action;
 pub mod aws;
+pub mod calibrate;
 pub mod cli;
 pub mod clock;
 pub mod journal;
@@ -45,3 +46,4 @@ pub mod spec;
 pub mod timeline;
 pub mod verdict;
 pub mod watch;
+pub mod words;

@@ -1,6 +1,8 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
 pub mod breakdown;
+pub mod budget;
+pub mod cutover;
 pub mod latency;
 pub mod ledger;
 pub mod outage;
@@ -46,8 +48,14 @@ impl Interval {
 pub struct Measures {
     /// What each probe measured.
     pub services: Vec<service::Service>,
+    /// How each second was for each probe.
+    pub states: Vec<service::States>,
+    /// What each probe says of the error budget that was declared.
+    pub budgets: Vec<Option<budget::Budget>>,
     /// What each ledger found: one entry per ledger probe.
     pub ledgers: Vec<ledger::Ledger>,
+    /// When names and traffic went over to another site, where they did or were watched for it.
+    pub cutover: Option<cutover::Cutover>,
     /// What the recovery is made of; nothing without a fault.
     pub breakdown: Option<breakdown::Breakdown>,
 }
@@ -57,13 +65,32 @@ impl Measures {
     pub fn of(record: &Record, timeline: &Timeline) -> Measures {
         let services: Vec<service::Service> =
             timeline.tracks.iter().map(|track| service::Service::of(track, timeline)).collect();
+        let objectives = &record.header.objectives;
+        let limit = objectives.latency.iter().map(|latency| latency.limit).min_by(f64::total_cmp);
+        let fault = timeline.fault.as_ref().map(|fault| fault.sent);
+        let seen = || timeline.tracks.iter().zip(&services);
+        let states: Vec<service::States> = seen()
+            .map(|(track, service)| {
+                let time = (fault, timeline.watched_until);
+                service::States::of(track, &service.outages, time, timeline.confirm, limit)
+            })
+            .collect();
+        let budgets = seen()
+            .zip(&states)
+            .map(|((track, service), states)| {
+                let declared = objectives.error_budget.as_ref()?;
+                let availability = service.availability.as_ref()?;
+                budget::Budget::of(track, timeline, availability, &states.seconds, declared)
+            })
+            .collect();
         let ledgers = timeline
             .tracks
             .iter()
             .filter(|track| track.facts.ledger)
-            .map(|track| ledger::Ledger::of(track, record, timeline.fault.as_ref().map(|fault| fault.sent)))
+            .map(|track| ledger::Ledger::of(track, record, fault))
             .collect();
+        let cutover = cutover::Cutover::of(record, timeline);
         let breakdown = breakdown::Breakdown::of(record, timeline, &services);
-        Measures { services, ledgers, breakdown }
+        Measures { services, states, budgets, ledgers, cutover, breakdown }
     }
 }

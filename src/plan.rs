@@ -12,7 +12,7 @@ use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition, WatcherFacts};
+use crate::run::event::{PlannedStep, Precondition, ProbeFacts, WatcherFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
@@ -32,6 +32,8 @@ pub struct Plan {
     pub facts: Vec<PlannedStep>,
     /// The probes, ready to be asked.
     pub lanes: Vec<Lane>,
+    /// What the journal says of each lane.
+    pub probes: Vec<ProbeFacts>,
     /// The watchers of what the steps act on, and of the alarms.
     pub watchers: Vec<Watcher>,
     /// The watchers that begin with a change that a step is yet to make.
@@ -173,7 +175,13 @@ impl PlanError {
 pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError> {
     let experiment = &loaded.experiment;
     let run = run_id(&experiment.name.value, &means.clock);
-    let opening = Opening { run_id: run.clone(), resolver: means.resolver.clone() };
+    let opening = Opening {
+        run_id: run.clone(),
+        resolver: means.resolver.clone(),
+        probe: String::new(),
+        metrics: means.aws.map(Aws::metrics),
+        data: means.aws.map(Aws::data_plane),
+    };
     let mut steps = Vec::new();
     let mut facts = Vec::new();
     for step in &experiment.steps {
@@ -181,14 +189,20 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         steps.push(planned);
         facts.push(fact);
     }
-    let mut lanes = Vec::new();
+    let (mut lanes, mut probes) = (Vec::new(), Vec::new());
     for watch in &experiment.probes {
-        let name = watch.name.text.clone();
-        let ask = watch.probe.open(&opening).map_err(|why| PlanError::Probe { probe: name.clone(), why })?;
-        lanes.push(Lane { name, every: watch.every, ask });
+        let failed = |why| PlanError::Probe { probe: watch.name.text.clone(), why };
+        for variant in watch.probe.variants(&opening).await.map_err(failed)? {
+            let facts = watch.facts(&variant);
+            let own = Opening { probe: facts.name.clone(), ..opening.clone() };
+            let ask = variant.open(&own).map_err(failed)?;
+            let name = facts.name.clone();
+            lanes.push(Lane { name, every: watch.every, edge_every: watch.edge_every, ask });
+            probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
+        }
     }
     let Attached { watchers, later, missing } = attach(experiment, means, &steps).await?;
-    Ok(Plan { run, steps, facts, lanes, watchers, later, unwatched: missing })
+    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched: missing })
 }
 
 /// The watchers attach themselves to what the steps act on.

@@ -5,21 +5,25 @@
 //! name says otherwise. Built from a stored run alone, also straight after a live one.
 
 pub mod build;
-pub mod csv;
+pub mod exit;
+pub mod export;
 pub mod html;
 pub mod json;
+pub mod judged;
 pub mod junit;
 pub mod markdown;
 pub mod openmetrics;
 pub mod schema;
 pub mod table;
 pub mod text;
-pub mod words;
 
 mod chart;
+mod cutover;
 mod facts;
+mod facts_judged;
 #[cfg(test)]
 mod fixture;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +35,13 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Record;
 use crate::measure::Interval;
 pub use crate::measure::breakdown::Breakdown;
+use crate::measure::cutover::Cutover;
+pub use crate::verdict::{Objective, Outcome, Seen, Verdict};
+pub use crate::words;
+pub use judged::{
+    BudgetReport, LeastReport, PageReport, RecoveryReport, SliceReport, StateSpan, StatesReport, WorstReport,
+};
+pub use ledger::{FencingReport, LedgerReport, SalvageReport, SplitBrainReport, StaleReport};
 pub use table::Style;
 
 /// How a report can be shown.
@@ -49,12 +60,21 @@ pub enum Format {
     Junit,
     /// Every sample as a row
     Csv,
+    /// Every sample as a JSON object on a line of its own
+    Jsonl,
+    /// Latency per second, probe and phase as an HdrHistogram interval log
+    Hlog,
     /// For a trend over many runs
     #[value(name = "openmetrics")]
     OpenMetrics,
 }
 
 impl Format {
+    /// Whether it shows the samples themselves, and so can be written without holding them.
+    pub fn of_samples(self) -> bool {
+        matches!(self, Format::Csv | Format::Jsonl | Format::Hlog)
+    }
+
     /// The file's name in a run's folder.
     pub fn file_name(self) -> &'static str {
         match self {
@@ -64,6 +84,8 @@ impl Format {
             Format::Html => "report.html",
             Format::Junit => "report.junit.xml",
             Format::Csv => "samples.csv",
+            Format::Jsonl => "samples.jsonl",
+            Format::Hlog => "latency.hlog",
             Format::OpenMetrics => "report.om.txt",
         }
     }
@@ -78,6 +100,9 @@ pub enum RenderError {
     /// As JUnit XML.
     #[error("the report could not be written as JUnit XML")]
     Junit(#[from] quick_junit::SerializeError),
+    /// As an export of the samples.
+    #[error("the samples could not be written: {0}")]
+    Samples(#[from] std::io::Error),
 }
 
 /// The report of a run in a format. `style` matters to [`Format::Text`] alone.
@@ -88,7 +113,11 @@ pub fn render(report: &Report, record: &Record, format: Format, style: Style) ->
         Format::Markdown => Ok(markdown::render(report, record)),
         Format::Html => Ok(html::render(report, record)),
         Format::Junit => junit::render(report),
-        Format::Csv => Ok(csv::render(record)),
+        Format::Csv | Format::Jsonl | Format::Hlog => {
+            let mut out = Vec::new();
+            export::all(format, record, &mut out)?;
+            String::from_utf8(out).map_err(|error| RenderError::Samples(std::io::Error::other(error)))
+        }
         Format::OpenMetrics => Ok(openmetrics::render(report)),
     }
 }
@@ -134,10 +163,16 @@ pub struct Report {
     pub fault: Option<Fault>,
     /// Each declared target against what was observed, by observer.
     pub objectives: Vec<Objective>,
+    /// How the recovery time is counted, and who saw the longest.
+    #[serde(default)]
+    pub rto: Option<WorstReport>,
     /// What each probe saw.
     pub probes: Vec<ProbeReport>,
     /// What each ledger found.
     pub rpo: Vec<LedgerReport>,
+    /// When names and traffic went over to another site; absent when none did and no name was watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutover: Option<Cutover>,
     /// What each step did.
     pub steps: Vec<StepReport>,
     /// What was put back.
@@ -153,32 +188,6 @@ pub struct Report {
     pub evidence: Evidence,
 }
 
-/// The outcome of a drill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every objective was met.
-    Pass,
-    /// An objective was missed.
-    Fail,
-    /// It cannot be said.
-    Inconclusive,
-    /// It was stopped.
-    Aborted,
-}
-
-/// The outcome of one objective. Ordered: the worst wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Met, whatever the uncertainty.
-    Pass,
-    /// It cannot be said.
-    Inconclusive,
-    /// Missed, whatever the uncertainty.
-    Fail,
-}
-
 /// The injection of the fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
@@ -188,38 +197,6 @@ pub struct Fault {
     pub injected_at: Interval,
     /// What showed that it took hold.
     pub evidence: Vec<Seen>,
-}
-
-/// A sign that the fault took hold.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Seen {
-    /// `step` (the resource's own state, or a verification) or `probe`.
-    pub by: String,
-    /// What was seen.
-    pub what: String,
-    /// Between the last look that did not show it and the first that did.
-    pub at: Interval,
-}
-
-/// One declared target against what one observer measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Objective {
-    /// `rto`, `rpo`, `availability`, `latency_p99`, `detection`, `must_stay_up`.
-    pub name: String,
-    /// The probe that decided it; of `detection`, the alarm.
-    pub observer: String,
-    /// The declared target, in `unit`.
-    pub target: f64,
-    /// `s`, `writes` or `ratio`.
-    pub unit: String,
-    /// What was measured; absent when nothing could be.
-    pub observed: Option<Interval>,
-    /// The outcome.
-    pub verdict: Verdict,
-    /// Why, in one sentence with the numbers.
-    pub because: String,
-    /// Whether this is the worst observer: the one the drill's figure is quoted from.
-    pub decisive: bool,
 }
 
 /// What one probe saw.
@@ -251,6 +228,24 @@ pub struct ProbeReport {
     pub resolution: f64,
     /// Latency of good samples per phase: `baseline`, `fault`, `recovered`. Milliseconds.
     pub latency_ms: BTreeMap<String, Latency>,
+    /// How long the parts of asking took, per phase: `dns`, `connect`, `tls`, `first_byte`. Milliseconds.
+    #[serde(default)]
+    pub parts_ms: BTreeMap<String, BTreeMap<String, Latency>>,
+    /// The share of the time from the fault to the end of observation that was no outage.
+    #[serde(default)]
+    pub availability_time: Option<Interval>,
+    /// The recovery time by each of its definitions.
+    #[serde(default)]
+    pub recovery: Option<RecoveryReport>,
+    /// How each second was.
+    #[serde(default)]
+    pub states: StatesReport,
+    /// What was spent of the declared error budget, and whether the usual pages would have fired.
+    #[serde(default)]
+    pub error_budget: Option<BudgetReport>,
+    /// Answers that came after their sample had timed out.
+    #[serde(default)]
+    pub late: u64,
     /// Its outages, in order.
     pub outages: Vec<Outage>,
     /// Bad samples outside any outage.
@@ -274,6 +269,13 @@ pub struct Latency {
     pub p99: f64,
     /// Largest.
     pub max: f64,
+    /// Samples that were not answered by the deadline: in no percentile, since it is only known that they
+    /// took longer.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// What the 99th percentile is at least when these are counted: absent when they are too few to matter.
+    #[serde(default)]
+    pub p99_at_least: Option<f64>,
 }
 
 /// One outage as one probe saw it.
@@ -285,6 +287,9 @@ pub struct Outage {
     pub end: Interval,
     /// How long it was.
     pub duration: Interval,
+    /// The least duration by each basis, and which of them `duration.lo` is.
+    #[serde(default)]
+    pub least: LeastReport,
     /// Its bad samples by cause.
     pub errors: BTreeMap<String, u64>,
     /// Share of bad samples within it: 1 is a full outage, less is a partial one.
@@ -304,37 +309,6 @@ pub struct Proof {
     pub last_bad: u32,
     /// First good of the confirmed run.
     pub first_good: Option<u32>,
-}
-
-/// What one ledger found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LedgerReport {
-    /// The probe.
-    pub probe: String,
-    /// Writes sent.
-    pub attempted: u64,
-    /// Acknowledged writes.
-    pub acked: u64,
-    /// Acknowledged and absent at the final read: the RPO count.
-    pub lost: u64,
-    /// Unknown outcome and absent: no loss was promised.
-    pub indeterminate: u64,
-    /// Unknown outcome and present.
-    pub recovered: u64,
-    /// A definite failure that was there all the same.
-    pub phantom: u64,
-    /// Present more than once.
-    pub duplicated: u64,
-    /// Present and never written by this run.
-    pub unexpected: u64,
-    /// Lost seconds of acknowledged writes; absent when the ledger could not be read.
-    pub seconds: Option<Interval>,
-    /// The write spacing: how fine the ledger looked, in seconds.
-    pub resolution: f64,
-    /// The lost numbers, as inclusive ranges, at most the first hundred.
-    pub lost_ranges: Vec<(u32, u32)>,
-    /// Why the final read is missing, when it is.
-    pub error: Option<String>,
 }
 
 /// What one step did.

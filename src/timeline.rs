@@ -4,12 +4,15 @@
 //! Pure: no I/O, no clock. It finds *which* samples prove an outage; [`crate::measure`] turns
 //! them into numbers, and knows the targets of neither.
 
+pub mod cutover;
 pub mod layers;
 mod outage;
 mod track;
 
 #[cfg(test)]
 mod tests;
+
+use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::journal::Record;
@@ -36,6 +39,11 @@ pub struct Timeline {
     pub fault: Option<Injection>,
     /// When the first call of any step that may have changed something was sent.
     pub touched: Option<Moment>,
+    /// When the trouble was detected by whoever was to detect it: the last look that did not show it
+    /// and the first that did. `None` when nobody did.
+    pub detected: Option<(Moment, Moment)>,
+    /// For how long a service must be good for its recovery to be proven.
+    pub confirm: Duration,
     /// Since when every impacted probe was good, as the run itself decided.
     pub observing: Option<Moment>,
     /// The end of observation: what was scheduled later belongs to no measure.
@@ -79,12 +87,17 @@ impl Timeline {
                 _ => None,
             })
         };
+        let layers = layers::changes(&record.events);
+        let fault = injection(record);
+        let detected = fault.as_ref().and_then(|fault| detection(&layers, fault.sent));
         Timeline {
             tracks,
             stalls,
-            layers: layers::changes(&record.events),
-            fault: injection(record),
+            layers,
+            fault,
             touched,
+            detected,
+            confirm: Duration::try_from_secs_f64(record.header.recovery.confirm).unwrap_or_default(),
             observing: phase(&[Phase::Observation]),
             watched_until: phase(&[Phase::FinalRead, Phase::Undo]).unwrap_or(end),
             end,
@@ -96,6 +109,13 @@ impl Timeline {
     pub fn disturbed(&self) -> Option<Moment> {
         self.touched.into_iter().chain(self.fault.as_ref().map(|fault| fault.sent)).min()
     }
+}
+
+/// The first sign after the fault that something noticed it: the look before, and the look that saw it.
+fn detection(layers: &[layers::Change], fault: Moment) -> Option<(Moment, Moment)> {
+    let first =
+        layers.iter().find(|change| change.sign == Some(layers::Sign::Detected) && change.seen > fault)?;
+    Some((first.after.unwrap_or(fault).max(fault), first.seen))
 }
 
 /// Calls of the steps that may have changed something (not the ones that were certainly refused), in

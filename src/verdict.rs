@@ -4,8 +4,11 @@
 //! otherwise; the worst observer decides an objective, and the worst objective the drill. A guard
 //! (see `verdict/guard.rs`) turns a pass into "it cannot be said"; it never excuses a miss.
 
+mod answer;
+mod cutover;
 mod detection;
 mod guard;
+mod ledger;
 mod objective;
 
 #[cfg(test)]
@@ -13,9 +16,10 @@ mod tests;
 
 use crate::journal::Record;
 use crate::measure::{Interval, Measures};
-use crate::report::{Objective, Outcome, Report, Seen, Verdict};
 use crate::run::event::{Ending, EventKind};
 use crate::timeline::Timeline;
+
+pub use answer::{Objective, Outcome, Seen, Verdict};
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -44,7 +48,7 @@ pub fn judge(record: &Record, timeline: &Timeline, measures: &Measures) -> Judge
     let outcome = outcome(record, &objectives);
     let because = because(record, outcome, &objectives, &guards);
     let mut notes = guards;
-    notes.extend(guard::anomalies(timeline, measures));
+    notes.extend(guard::anomalies(record, timeline, measures));
     Judgement { outcome, because, objectives, evidence, notes }
 }
 
@@ -113,33 +117,5 @@ fn badness(objective: &Objective) -> (f64, f64) {
         None => (f64::INFINITY, f64::INFINITY),
         Some(Interval { lo, hi }) if objective.unit == "ratio" => (-lo, -hi.unwrap_or(1.0)),
         Some(Interval { lo, hi }) => (hi.unwrap_or(f64::INFINITY), lo),
-    }
-}
-
-/// Whether a dry run found everything in order: the steady state held, every step was rehearsed,
-/// and nothing failed.
-pub fn rehearsed_ok(report: &Report) -> bool {
-    report.dry_run
-        && report.verdict == Outcome::Inconclusive
-        && !report.evidence.cut
-        && report.undo.complete
-        && report
-            .steps
-            .iter()
-            .all(|step| step.started.is_some() && matches!(step.outcome.as_str(), "done" | "skipped"))
-}
-
-/// The exit code that a run's report stands for: 0 pass (or a dry run that found everything in
-/// order), 1 fail, 3 inconclusive, 4 aborted, 5 undo incomplete.
-pub fn exit_code(report: &Report) -> u8 {
-    if !report.undo.complete {
-        return 5;
-    }
-    match report.verdict {
-        Outcome::Pass => 0,
-        Outcome::Fail => 1,
-        Outcome::Inconclusive if rehearsed_ok(report) => 0,
-        Outcome::Inconclusive => 3,
-        Outcome::Aborted => 4,
     }
 }

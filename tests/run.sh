@@ -1,32 +1,60 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs them all.
 #
-# Needs: a Rust toolchain, python3, and (only where PostgreSQL's server is missing) Debian's apt as root.
-# Installs: moto, the AWS stand-in, into .test/ (git ignores it); Debian's PostgreSQL, when there is none.
+# Needs: a Rust toolchain, python3, openssl, and (only where a server is missing) Debian's apt as root.
+# Installs: what comes from PyPI (moto, the AWS stand-in; grpcio; hdrhistogram) into .test/, which git ignores; Debian's
+# servers that the drills fail over, where they are missing.
 # Everything the tests talk to listens on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
+sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
 
-if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
-  say "installing PostgreSQL's server"
-  sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
-  # The tests start servers of their own: no cluster of the system's is wanted.
-  $sudo mkdir -p /etc/postgresql-common
-  echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+missing=()
+# The program, and the package that has it.
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+need redis-server redis-server
+need redis-cli redis-tools
+need redis-sentinel redis-sentinel
+need mariadbd mariadb-server
+need haproxy haproxy
+need knotd knot
+need knsupdate knot-dnsutils
+need unbound unbound
+need prometheus prometheus
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  say "installing ${missing[*]}"
+  # The tests start servers of their own: none of the system's is wanted. Nothing that was there before is changed.
+  policy=/usr/sbin/policy-rc.d; ours=""
+  if [ ! -e "$policy" ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod +x "$policy"
+    trap '$sudo rm -f "$policy"' EXIT
+  fi
+  if [ ! -e /etc/postgresql-common ]; then
+    $sudo mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  if [ -n "$ours" ]; then $sudo rm -f "$policy"; trap - EXIT; fi
 fi
 
-wanted="$(cat tests/moto-requirements.txt)"
-if [ ! -x .test/moto/bin/moto_server ] || [ "$(cat .test/moto/installed 2>/dev/null)" != "$wanted" ]; then
-  say "installing moto into .test/"
-  rm -rf .test/moto
-  python3 -m venv .test/moto
-  .test/moto/bin/pip install --quiet --disable-pip-version-check -r tests/moto-requirements.txt
-  printf '%s' "$wanted" > .test/moto/installed
-fi
+# A Python environment of its own per file of requirements.
+for file in tests/*-requirements.txt; do
+  name="$(basename "$file" -requirements.txt)"; wanted="$(cat "$file")"
+  if [ ! -x ".test/$name/bin/python" ] || [ "$(cat ".test/$name/installed" 2>/dev/null)" != "$wanted" ]; then
+    say "installing $name into .test/"
+    rm -rf ".test/$name"
+    python3 -m venv ".test/$name"
+    ".test/$name/bin/pip" install --quiet --disable-pip-version-check -r "$file"
+    printf '%s' "$wanted" > ".test/$name/installed"
+  fi
+done
 
 # Without this the tests that need a server would pass over what is missing.
 export FIREDRILL_REQUIRE_TESTBEDS=1

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 
 use super::reference;
+use crate::notation::units;
 use crate::probe::Probe;
 
 /// What to describe.
@@ -24,9 +25,12 @@ pub fn probes(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> i
     };
     match all.iter().find(|one| one.name == name) {
         Some(one) => {
-            let beside = ["Beside the kind stand `every`, the spacing of its samples (default 100ms), and"
-                .to_owned()
-                + " `must_stay_up`, for what the fault may not touch (default false)."];
+            let every = units::show(Probe::usual_spacing(name));
+            let beside = [format!(
+                "Beside the kind stand `every`, the spacing of its samples (default {every}), `edge_every`, a closer \
+                 spacing while an outage is on, to date its end (those samples count nowhere else), and \
+                 `must_stay_up`, for what the fault may not touch (default false)."
+            )];
             reference::page(one, &beside, &example(name), out)?;
             Ok(0)
         }
@@ -39,12 +43,32 @@ pub fn example(name: &str) -> String {
     let (own, arguments) = match name {
         "tcp" => ("port", "address: db.example.com:5432"),
         "dns" => ("www", "name: www.example.com, expect: [192.0.2.10]"),
+        "grpc" => ("checkout", "address: checkout.example.com:50051, service: shop.Checkout"),
+        "tls" => ("certificate", "address: shop.example.com:443, expires_in: 14d"),
+        "command" => ("cache", "run: [redis-cli, ping], expect: { stdout_contains: PONG }"),
+        "prometheus" => (
+            "alive",
+            "url: http://prometheus.example.com:9090, query: \"up{job=\\\"shop\\\"}\", expect: { above: 0 }",
+        ),
+        "cloudwatch" => (
+            "errors",
+            "namespace: AWS/ApplicationELB, metric: HTTPCode_ELB_5XX_Count, statistic: Sum, expect: { below: 5 }",
+        ),
         "postgres" => ("writer", "dsn: \"${orders_dsn}\", role: writer"),
         "postgres.ledger" => ("orders", "dsn: \"${orders_dsn}\""),
+        "mysql" => ("writer", "dsn: \"mysql://app@orders.example.com/orders\", role: writer"),
+        "mysql.ledger" => ("orders", "dsn: \"mysql://app@orders.example.com/orders\""),
+        "redis" => ("cache", "dsn: \"redis+sentinel://sentinel.example.com:26379/orders\", role: master"),
+        "redis.ledger" => {
+            ("carts", "dsn: \"redis://carts.example.com\", wait: { replicas: 1, timeout: 900ms }")
+        }
+        "dynamodb.ledger" => ("orders", "table: orders, read_from: eu-central-1"),
+        "s3.ledger" => ("uploads", "bucket: uploads-eu, replica: { bucket: uploads-us, region: us-east-1 }"),
         "http.ledger" => ("entries", "url: http://checkout.example.com/entries"),
         _ => ("storefront", "url: http://shop.example.com/health, expect: { status: 200 }"),
     };
-    format!("probes:\n  {own}:\n    {name}: {{ {arguments} }}\n    every: 100ms\n")
+    let every = units::show(Probe::usual_spacing(name));
+    format!("probes:\n  {own}:\n    {name}: {{ {arguments} }}\n    every: {every}\n")
 }
 
 #[cfg(test)]
@@ -66,7 +90,7 @@ mod tests {
             let given = Given { values: values.clone(), complete: true, ..Given::default() };
             let loaded = load(&path, &given).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(loaded.experiment.probes[0].probe.name(), *name);
-            assert!(!loaded.experiment.probes[0].facts().summary.contains("hunter22"));
+            assert!(!loaded.experiment.probes[0].probe.summary().contains("hunter22"));
         }
     }
 

@@ -1,6 +1,7 @@
 //! `firedrill report`: a stored run in another format, always computed from its journal.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -33,26 +34,56 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, colour: bool) -> Result<Exit, Failure> {
     let store = super::surroundings::store(args.store.as_deref(), &args.project)?;
     let dir = find(&store, &args.run)?;
-    let record = journal::read(&dir).map_err(|error| {
+    let unread = |error: journal::JournalError| {
         Failure::usage(error.to_string())
             .help("the journal is the only truth: a report needs it whole up to its cut")
-    })?;
+    };
+    if args.format.of_samples() {
+        // Checked as a whole first, so that nothing is written of a damaged run; then one sample after the other.
+        let outline = journal::outline(&dir).map_err(unread)?;
+        export(args, &dir, &outline)?;
+        return Ok(Exit::Pass);
+    }
+    let record = journal::read(&dir).map_err(unread)?;
     let report = report::build::build(&record);
     let style = Style { colour: colour && args.output.is_none(), ..Style::PLAIN };
     let rendered = report::render(&report, &record, args.format, style)
         .map_err(|error| Failure::not_started(error.to_string()))?;
-    match &args.output {
-        Some(path) => std::fs::write(path, rendered)
-            .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))?,
-        // A reader that has gone away (`| head`) is no error.
-        None => match std::io::stdout().write_all(rendered.as_bytes()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                return Err(Failure::usage(format!("the report cannot be written: {error}")));
-            }
-            _ => {}
-        },
-    }
+    write(args, |out| out.write_all(rendered.as_bytes()))?;
     Ok(Exit::Pass)
+}
+
+fn export(args: &ReportArgs, dir: &Path, outline: &journal::Record) -> Result<(), Failure> {
+    write(args, |out| {
+        let begun = report::export::begin(args.format, &outline.header, &outline.events, out)?;
+        let Some(mut export) = begun else { return Ok(()) };
+        journal::each_sample(dir, &mut |sample| export.sample(sample))?;
+        export.end()
+    })
+}
+
+/// Writes to where the output was asked for.
+fn write(args: &ReportArgs, what: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    match &args.output {
+        Some(path) => {
+            let written = File::create(path).and_then(|file| {
+                let mut out = BufWriter::new(file);
+                what(&mut out)?;
+                out.flush()
+            });
+            written.map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            // A reader that has gone away (`| head`) is no error.
+            match what(&mut out).and_then(|()| out.flush()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(Failure::usage(format!("the report cannot be written: {error}")))
+                }
+                _ => Ok(()),
+            }
+        }
+    }
 }
 
 /// The folder of the run that was meant.

@@ -12,6 +12,7 @@ use super::{Exit, Failure, Where};
 use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
+use crate::probe::Probe;
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
@@ -20,7 +21,7 @@ use crate::run::signals::Signals;
 use crate::spec::Loaded;
 use crate::spec::environment::{Confirmation, LAB};
 use crate::spec::experiment::Does;
-use crate::{journal, spec, verdict};
+use crate::{journal, spec};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -271,7 +272,7 @@ fn style(colour: bool) -> Style {
 
 /// How the process ends after one report.
 fn exit_of(report: &Report) -> Exit {
-    match verdict::exit_code(report) {
+    match report::exit::exit_code(report) {
         0 => Exit::Pass,
         1 => Exit::Fail,
         4 => Exit::Aborted,
@@ -306,22 +307,34 @@ pub async fn connect(
     dry_run: bool,
     desk: Arc<Desk>,
 ) -> Result<Option<Arc<Aws>>, Failure> {
-    let acts = loaded.experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
-    if !acts && loaded.experiment.alarms.is_empty() {
+    let experiment = &loaded.experiment;
+    let acts = experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
+    let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
+    let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
+    if !acts && !asks && experiment.alarms.is_empty() {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {
         return Err(Failure::usage(format!(
             "{} {}, so it needs an environment",
             loaded.source.path,
-            if acts { "acts on AWS" } else { "names alarms of AWS" }
+            match (acts, asks) {
+                (true, _) => "acts on AWS",
+                (_, true) => "has a probe that asks AWS",
+                _ => "names alarms of AWS",
+            }
         ))
         .help("try `--env lab`, or name one of firedrill.yaml; `firedrill init` writes a first one"));
     }
     let failed = |fault: Fault| cannot_begin(loaded, &fault.to_string(), Some(&fault.help));
     let aws = Aws::connect(surroundings.aws_settings(dry_run)?, desk).await.map_err(failed)?;
     // Now, and not when the fault is due: nobody should watch a steady state for nothing.
-    aws.allowed_identity().await.map_err(failed)?;
+    match acts {
+        true => aws.allowed_identity().await,
+        // Reading needs no account to be allowed.
+        false => aws.identity().await,
+    }
+    .map_err(failed)?;
     Ok(Some(Arc::new(aws)))
 }
 

@@ -8,12 +8,15 @@ use crate::sample::{Cause, Class, Sample};
 pub(crate) fn probe(name: &str, every: f64, ledger: bool) -> ProbeFacts {
     ProbeFacts {
         name: name.to_owned(),
+        probe: name.to_owned(),
+        client: None,
         kind: if ledger { "postgres.ledger" } else { "http" }.to_owned(),
         summary: format!("GET http://{name}.example/health, expecting 200"),
         every,
         deadline: 0.9,
         must_stay_up: false,
         ledger,
+        dns: None,
     }
 }
 

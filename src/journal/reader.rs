@@ -5,9 +5,11 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::chain::{self, Body, GENESIS};
+use super::intents;
 use super::samples::{self, Seal};
 use super::{JOURNAL_FILE, Record, SAMPLES_FILE, SCHEMA};
 use crate::run::event::{Event, EventKind, Header};
+use crate::sample::Sample;
 
 /// Why a stored run cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -61,23 +63,65 @@ pub enum JournalError {
 /// # Errors
 /// The files cannot be read, or were damaged in a way that a cut tail does not explain.
 pub fn read(dir: &Path) -> Result<Record, JournalError> {
+    let mut record = record(dir, samples::read)?;
+    if record.cut {
+        let begun = intents::read(dir, record.header.probes.len());
+        intents::fill_in(&record.header.probes, &begun, &mut record.samples);
+    }
+    Ok(record)
+}
+
+/// Reads and checks the run in folder `dir` as [`read`] does, but leaves its samples on disk: for what looks at
+/// one after the other, with [`each_sample`].
+///
+/// # Errors
+/// As [`read`].
+pub fn outline(dir: &Path) -> Result<Record, JournalError> {
+    record(dir, |from| samples::scan(from, &mut |_| Ok(())))
+}
+
+/// Gives the samples of the run in folder `dir` to `each`, in the order they were decided, as far as the file is
+/// whole. Whether it should be whole is what [`outline`] checks.
+///
+/// # Errors
+/// The file cannot be read, or `each` failed.
+pub fn each_sample(dir: &Path, each: &mut dyn FnMut(&Sample) -> io::Result<()>) -> io::Result<()> {
+    let file = match File::open(dir.join(SAMPLES_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    match samples::scan(BufReader::with_capacity(1 << 16, file), each)? {
+        Ok(_) => Ok(()),
+        Err((record, why)) => Err(io::Error::other(format!("record {record}: {why}"))),
+    }
+}
+
+type Found = io::Result<Result<samples::Samples, (u64, String)>>;
+
+fn record(dir: &Path, scan: impl FnOnce(Box<dyn Read>) -> Found) -> Result<Record, JournalError> {
     let path = dir.join(JOURNAL_FILE);
     let bytes = std::fs::read(&path).map_err(|source| JournalError::Io { path: path.clone(), source })?;
     let lines = Lines::read(&path, &bytes)?;
     let ended = lines.events.iter().any(|event| matches!(event.kind, EventKind::RunEnded { .. }));
-    let found = read_samples(&dir.join(SAMPLES_FILE), ended, lines.seal.as_ref())?;
+    let found = read_samples(&dir.join(SAMPLES_FILE), ended, lines.seal.as_ref(), scan)?;
+    let cut = !ended || lines.torn || found.torn;
     Ok(Record {
         header: lines.header,
         events: lines.events,
         samples: found.samples,
         chain_head: lines.head,
-        cut: !ended || lines.torn || found.torn,
+        cut,
     })
 }
 
 /// Reads the samples. Once the run has ended, or the journal says what they came to, they must be
 /// whole.
-fn read_samples(path: &Path, ended: bool, seal: Option<&Seal>) -> Result<samples::Samples, JournalError> {
+fn read_samples(
+    path: &Path,
+    ended: bool,
+    seal: Option<&Seal>,
+    scan: impl FnOnce(Box<dyn Read>) -> Found,
+) -> Result<samples::Samples, JournalError> {
     let whole = ended || seal.is_some();
     let failed = |source| JournalError::Io { path: path.to_owned(), source };
     let file: Box<dyn Read> = match File::open(path) {
@@ -87,7 +131,7 @@ fn read_samples(path: &Path, ended: bool, seal: Option<&Seal>) -> Result<samples
         Err(source) => return Err(failed(source)),
     };
     let damaged = |(record, why)| JournalError::Samples { path: path.to_owned(), record, why };
-    let found = samples::read(file).map_err(failed)?.map_err(damaged)?;
+    let found = scan(file).map_err(failed)?.map_err(damaged)?;
     let next = found.seal.count + 1;
     if found.torn && whole {
         return Err(damaged((

@@ -154,7 +154,20 @@ pub(super) struct Samples {
 
 /// Reads a samples file as far as it is whole. The inner error is for damage that a cut cannot
 /// explain: the record's number (from 1) and why.
-pub(super) fn read(mut from: impl Read) -> io::Result<Result<Samples, (u64, String)>> {
+pub(super) fn read(from: impl Read) -> io::Result<Result<Samples, (u64, String)>> {
+    let mut samples = Vec::new();
+    let found = scan(from, &mut |sample| {
+        samples.push(*sample);
+        Ok(())
+    })?;
+    Ok(found.map(|found| Samples { samples, ..found }))
+}
+
+/// The same, one sample after the other, holding none of them: the samples of what it gives are empty.
+pub(super) fn scan(
+    mut from: impl Read,
+    each: &mut dyn FnMut(&Sample) -> io::Result<()>,
+) -> io::Result<Result<Samples, (u64, String)>> {
     let mut read =
         Samples { samples: Vec::new(), seal: Seal { count: 0, check: hex(&[0; CHECK]) }, torn: false };
     let mut head = [0; HEAD_LEN];
@@ -188,7 +201,7 @@ pub(super) fn read(mut from: impl Read) -> io::Result<Result<Samples, (u64, Stri
                 for record in block.get(COUNT..).unwrap_or_default().as_chunks::<RECORD>().0 {
                     read.seal.count += 1;
                     match decode(record) {
-                        Some(sample) => read.samples.push(sample),
+                        Some(sample) => each(&sample)?,
                         None => {
                             let why = "its class, cause or mark is unknown: a newer version wrote it";
                             return Ok(Err((read.seal.count, why.to_owned())));

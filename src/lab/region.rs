@@ -84,6 +84,8 @@ impl Region {
         let credentials = Credentials { user: USER.to_owned(), password: pace.id("", "database password") };
         let rds = Rds::start(world.clone(), credentials.clone()).await.map_err(part("RDS"))?;
         let route53 = Route53::start(world.clone(), record_sets(&balancers, &rds));
+        // The name server's own name, so that clients can find it as the zone's.
+        world.zone.set_address(&format!("ns.{DOMAIN}"), claim.subnet.address(host::RESOLVER), TTL);
         watch(&world);
         let values = values(&balancers, &rds, &route53, &credentials);
 

@@ -123,6 +123,7 @@ impl Route53 {
         let arrived = {
             let mut hosted = self.hosted();
             let Some(arrived) = hosted.travelling.pop_front() else { return };
+            self.0.world.truth.event(format!("Route 53: change {} reaches the name server", arrived.id));
             self.0.world.zone.apply(arrived.changes);
             (arrived.id, arrived.synced)
         };

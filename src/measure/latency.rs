@@ -14,6 +14,8 @@ const LONGEST: u64 = 60_000_000;
 pub struct Latencies {
     histogram: Histogram<u64>,
     longest: f64,
+    /// How many are known only to be longer than was waited, and how long that was.
+    unanswered: (u64, f64),
 }
 
 impl Latencies {
@@ -25,13 +27,33 @@ impl Latencies {
     /// These times, in seconds; `None` when there are none.
     pub fn of_seconds(times: impl Iterator<Item = f64>) -> Option<Latencies> {
         let histogram = Histogram::new_with_bounds(1, LONGEST, 3).ok()?;
-        let mut latencies = Latencies { histogram, longest: 0.0 };
+        let mut latencies = Latencies { histogram, longest: 0.0, unanswered: (0, 0.0) };
         for time in times {
             // Beyond the range the histogram says "at least a minute"; the maximum stays exact.
             latencies.histogram.saturating_record((time.max(0.0) * 1e6).round() as u64);
             latencies.longest = latencies.longest.max(time);
         }
         (!latencies.histogram.is_empty()).then_some(latencies)
+    }
+
+    /// The same, beside `count` samples that were not answered within `waited` seconds. These are in no
+    /// percentile: their latency is not known, only that it is longer.
+    #[must_use]
+    pub fn censored(self, count: u64, waited: f64) -> Latencies {
+        Latencies { unanswered: (count, waited), ..self }
+    }
+
+    /// How many samples were not answered in time.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered.0
+    }
+
+    /// What a percentile is at least, in seconds, when it falls among the samples that were not answered:
+    /// p99 is at least the deadline as soon as more than 1 % were not.
+    pub fn at_least(&self, percentile: f64) -> Option<f64> {
+        let (missing, waited) = self.unanswered;
+        let all = self.count() + missing;
+        (missing as f64 > (1.0 - percentile / 100.0) * all as f64 + 1e-9).then_some(waited)
     }
 
     /// How many there are.

@@ -2,16 +2,27 @@
 //!
 //! A write has three outcomes: acknowledged, certainly failed, unknown. Only an acknowledged write
 //! that is absent at the final read is a loss.
+//!
+//! Built for ten million writes: one walk over the samples beside the ranges that were read, a second
+//! one only when something was lost or several servers took writes, and memory for the gaps alone.
+
+mod brain;
+mod compare;
+mod old;
+mod presence;
+mod recovery;
+mod stale;
 
 use super::Interval;
 use crate::clock::Moment;
 use crate::journal::Record;
-use crate::run::event::{EventKind, Reading};
-use crate::sample::{Cause, Class, Sample};
+use crate::run::event::{EventKind, Lag, Reading};
+use crate::sample::{Cause, Class, Mark, Sample};
 use crate::timeline::Track;
 
-/// How many ranges of lost numbers are kept.
-const RANGES: usize = 100;
+pub use brain::{Server, SplitBrain};
+pub use old::{Fencing, Salvage};
+pub use stale::Stale;
 
 /// What one ledger found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,10 +37,16 @@ pub struct Ledger {
     pub acked_before: u64,
     /// Those that were acknowledged after it.
     pub acked_after: u64,
+    /// Whether there were enough writes where it matters.
+    pub pace: Pace,
     /// Acknowledged, and absent at the final read.
     pub lost: u64,
     /// Acknowledged and absent, but only after the final read had begun: nothing was read since.
     pub unread: u64,
+    /// Acknowledged and on their way when the watch ended: neither there nor lost.
+    pub pending: u64,
+    /// How long ago the oldest of those was acknowledged then, in seconds.
+    pub pending_for: Option<f64>,
     /// Unknown outcome and absent.
     pub indeterminate: u64,
     /// Unknown outcome and present.
@@ -42,33 +59,110 @@ pub struct Ledger {
     pub unexpected: u64,
     /// Lost seconds of acknowledged writes; `None` when the ledger could not be read.
     pub seconds: Option<Interval>,
+    /// How long before the fault the recovery point lies, when something was lost: the textbook's RPO.
+    pub before_fault: Option<Interval>,
+    /// How many bytes of log lay between the last acknowledged write and what the new primary had, where
+    /// the store tells; they hold other sessions' writes too.
+    pub bytes: Option<Interval>,
     /// A lost write that was acknowledged before a surviving one was sent, and that one: the loss is
     /// not merely the end of what was written.
     pub hole: Option<(u32, u32)>,
     /// The lost numbers as inclusive ranges, the first hundred.
     pub lost_ranges: Vec<(u32, u32)>,
+    /// What light reads during the drill missed.
+    pub stale: Stale,
+    /// Whether two servers took writes at a time.
+    pub split_brain: Option<SplitBrain>,
+    /// Whether the old primary was kept from taking writes.
+    pub fencing: Option<Fencing>,
+    /// Where the lost writes can still be found.
+    pub salvage: Option<Salvage>,
+    /// How long entries took to arrive where they are read from.
+    pub lag: Option<Lag>,
+    /// How many reads in a row agreed.
+    pub reads: u32,
     /// Whether repeated reads agreed.
     pub stable: bool,
     /// Why the final read is missing, when it is.
     pub error: Option<String>,
     /// The write spacing, in seconds.
     pub resolution: f64,
+    /// What was left behind, and how to remove it.
+    pub kept: Option<String>,
+    /// What else the store said.
+    pub context: Vec<String>,
 }
 
-/// A write, in the order of its number.
-#[derive(Clone, Copy, Debug)]
-struct Write {
-    seq: u32,
-    sent: Moment,
-    acked: Moment,
-    fate: Fate,
-    present: bool,
-    /// How many outages had begun when it was sent.
-    era: usize,
+/// Whether there were enough writes where it matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pace {
+    /// Acknowledged in the five seconds before the fault.
+    pub before: u64,
+    /// How many of those the spacing allows.
+    pub before_due: u64,
+    /// Sent while the ledger saw an outage.
+    pub down: u64,
+    /// How many of those the spacing asks for.
+    pub down_due: u64,
+    /// Acknowledged after the last outage; `None` when there was none.
+    pub recovered: Option<u64>,
+}
+
+/// What a ledger probe did, as the samples tell it.
+#[derive(Clone, Debug, Default)]
+pub struct History<'a> {
+    /// The probe's samples, by the instant they were sent.
+    pub samples: &'a [Sample],
+    /// More of them, likewise: those that say nothing of the service. A write is one all the same.
+    pub silent: &'a [Sample],
+    /// The outages it saw: when the first bad sample was sent, and when the first good one after it.
+    pub outages: Vec<(Moment, Option<Moment>)>,
+    /// When the fault was injected.
+    pub fault: Option<Moment>,
+    /// The write spacing, in seconds.
+    pub every: f64,
+    /// Whether the record was cut short.
+    pub cut: bool,
+    /// Who answered, by the number that samples carry; the first is number 1.
+    pub servers: Vec<String>,
+    /// The servers of each other ledger of the run.
+    pub others: Vec<Vec<Server>>,
+}
+
+impl<'a> History<'a> {
+    /// All samples, in the order they were sent.
+    pub(crate) fn walk(&self) -> Walk<'a> {
+        Walk { one: self.samples, other: self.silent }
+    }
+}
+
+/// Two lists of samples as one, by the instant they were sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk<'a> {
+    one: &'a [Sample],
+    other: &'a [Sample],
+}
+
+impl<'a> Iterator for Walk<'a> {
+    type Item = &'a Sample;
+
+    fn next(&mut self) -> Option<&'a Sample> {
+        match (self.one.split_first(), self.other.split_first()) {
+            (Some((one, rest)), other) if other.is_none_or(|(other, _)| one.sent <= other.sent) => {
+                self.one = rest;
+                Some(one)
+            }
+            (_, Some((other, rest))) => {
+                self.other = rest;
+                Some(other)
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Acked,
     Failed,
     Unknown,
@@ -76,15 +170,19 @@ enum Fate {
     Unsent,
 }
 
-fn fate(sample: &Sample) -> Fate {
-    match sample.class {
+/// What became of a write by its sample alone; `None` for a postscript, which is no write.
+pub(crate) fn fate(sample: &Sample) -> Option<Fate> {
+    if sample.mark == Mark::Late {
+        return None;
+    }
+    Some(match sample.class {
         // A late acknowledgement is one.
         Class::Ok | Class::Slow => Fate::Acked,
         Class::FailFast => Fate::Failed,
         Class::Void if sample.cause == Cause::Local => Fate::Unsent,
         Class::Shed => Fate::Unsent,
         Class::Timeout | Class::Wrong | Class::Info | Class::Void => Fate::Unknown,
-    }
+    })
 }
 
 impl Ledger {
@@ -94,183 +192,69 @@ impl Ledger {
             EventKind::LedgerRead { probe, reading } if *probe == track.facts.name => Some(reading),
             _ => None,
         });
+        let outages = track.spans.iter().filter_map(|span| {
+            let end = span.first_good.and_then(|good| track.valid.get(good)).map(|good| good.sent);
+            track.valid.get(span.first_bad).map(|bad| (bad.sent, end))
+        });
+        let mut servers = Vec::new();
+        for event in &record.events {
+            if let EventKind::IdentityMet { identity, who } = &event.kind {
+                let at = usize::from(*identity);
+                servers.resize(servers.len().max(at), String::new());
+                if let Some(server) = at.checked_sub(1).and_then(|at| servers.get_mut(at)) {
+                    server.clone_from(who);
+                }
+            }
+        }
+        let history = History {
+            samples: &track.valid,
+            silent: &track.silent,
+            outages: outages.collect(),
+            fault,
+            every: track.facts.every,
+            cut: record.cut,
+            servers,
+            others: others(track, record),
+        };
+        Ledger { probe: track.facts.name.clone(), ..Ledger::judge(&history, reading) }
+    }
+
+    /// The same from plain slices: what the samples tell against what was read, if anything was.
+    pub fn judge(history: &History<'_>, reading: Option<&Reading>) -> Ledger {
         let readable = reading.filter(|reading| reading.error.is_none());
-        let present = readable.map(|reading| merged(&reading.present)).unwrap_or_default();
-        let writes = writes(track, &present);
         let mut ledger = Ledger {
-            probe: track.facts.name.clone(),
-            resolution: track.facts.every,
+            resolution: history.every,
             error: match reading {
                 None => Some("the ledger was not read back".to_owned()),
                 Some(reading) => reading.error.clone(),
             },
+            kept: reading.and_then(|reading| reading.kept.clone()),
+            context: reading.map(|reading| reading.notes.clone()).unwrap_or_default(),
             ..Ledger::default()
         };
-        for write in writes.iter().filter(|write| write.fate == Fate::Acked) {
-            ledger.acked += 1;
-            ledger.acked_before += u64::from(fault.is_some_and(|fault| write.acked <= fault));
-            ledger.acked_after += u64::from(fault.is_some_and(|fault| write.acked > fault));
-        }
-        ledger.attempted = writes.iter().filter(|write| write.fate != Fate::Unsent).count() as u64;
-        if let Some(reading) = readable {
-            ledger.compare(&writes, &present, reading, track, record.cut);
-        }
+        compare::compare(&mut ledger, history, readable);
+        ledger.split_brain = brain::split(history, readable);
+        let Some(reading) = reading else { return ledger };
+        // What was seen on the way stands also when the final read failed.
+        ledger.stale = stale::stale(history, reading);
+        ledger.fencing = reading.old.as_ref().and_then(old::fencing);
+        ledger.reads = reading.reads;
+        ledger.stable = readable.is_some_and(|reading| reading.stable);
+        ledger.lag = reading.lag;
         ledger
     }
-
-    fn compare(
-        &mut self,
-        writes: &[Write],
-        present: &[(u32, u32)],
-        reading: &Reading,
-        track: &Track,
-        cut: bool,
-    ) {
-        self.stable = reading.stable;
-        self.duplicated = reading.duplicated;
-        self.unexpected = reading.unexpected + strangers(writes, present, cut);
-        let mut lost = Vec::new();
-        for write in writes {
-            match (write.fate, write.present) {
-                (Fate::Acked, false) if write.acked > reading.began_ns => self.unread += 1,
-                (Fate::Acked, false) => lost.push(*write),
-                (Fate::Failed, true) => self.phantom += 1,
-                (Fate::Unknown | Fate::Unsent, true) => self.recovered += 1,
-                (Fate::Unknown, false) => self.indeterminate += 1,
-                (Fate::Acked, true) | (Fate::Failed | Fate::Unsent, false) => {}
-            }
-        }
-        self.lost = lost.len() as u64;
-        self.lost_ranges = ranges(&lost);
-        self.seconds = Some(seconds(writes, &lost, track.spans.len()));
-        self.hole = (0..=track.spans.len()).find_map(|era| hole(writes, &lost, era, track.spans.len()));
-    }
 }
 
-/// The probe's writes by number, each with whether it was there at the end.
-fn writes(track: &Track, present: &[(u32, u32)]) -> Vec<Write> {
-    let begins: Vec<Moment> =
-        track.spans.iter().filter_map(|span| track.valid.get(span.first_bad)).map(|bad| bad.sent).collect();
-    let mut writes: Vec<Write> = track
-        .samples
-        .iter()
-        .map(|sample| Write {
-            seq: sample.seq,
-            sent: sample.sent,
-            acked: sample.done,
-            fate: fate(sample),
-            present: false,
-            era: begins.partition_point(|begin| *begin <= sample.sent),
-        })
-        .collect();
-    writes.sort_by_key(|write| write.seq);
-    let mut ranges = present.iter().peekable();
-    for write in &mut writes {
-        while ranges.next_if(|(_, last)| *last < write.seq).is_some() {}
-        write.present = ranges.peek().is_some_and(|(first, _)| *first <= write.seq);
-    }
-    writes
-}
-
-/// Ranges in ascending order that do not touch, however they were given.
-fn merged(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
-    let mut sorted: Vec<(u32, u32)> = ranges.iter().copied().filter(|(first, last)| first <= last).collect();
-    sorted.sort_unstable();
-    let mut out: Vec<(u32, u32)> = Vec::with_capacity(sorted.len());
-    for (first, last) in sorted {
-        match out.last_mut() {
-            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-            _ => out.push((first, last)),
-        }
-    }
-    out
-}
-
-/// How many numbers were there that no sample of this run carries. When the record was cut, those
-/// above its last number may be writes whose samples never reached the disk.
-fn strangers(writes: &[Write], present: &[(u32, u32)], cut: bool) -> u64 {
-    let limit = match writes.last() {
-        Some(last) if cut => last.seq,
-        None if cut => return 0,
-        _ => u32::MAX,
-    };
-    let there: u64 = present
-        .iter()
-        .filter(|(first, _)| *first <= limit)
-        .map(|(first, last)| u64::from((*last).min(limit) - first) + 1)
-        .sum();
-    let mut ours = 0;
-    let mut before = None;
-    for write in writes.iter().filter(|write| write.present) {
-        ours += u64::from(before != Some(write.seq));
-        before = Some(write.seq);
-    }
-    there.saturating_sub(ours)
-}
-
-fn ranges(lost: &[Write]) -> Vec<(u32, u32)> {
-    let mut out: Vec<(u32, u32)> = Vec::new();
-    for write in lost {
-        match out.last_mut() {
-            Some((_, last)) if write.seq == last.saturating_add(1) => *last = write.seq,
-            _ => out.push((write.seq, write.seq)),
-        }
-        if out.len() > RANGES {
-            out.pop();
-            break;
-        }
-    }
-    out
-}
-
-/// How many seconds of acknowledged writes were lost.
-///
-/// All that was acknowledged before the recovery point `Q` survived. With `f` the lost write that
-/// was acknowledged first, and `p` the surviving write before it that was sent last,
-/// `w_p < Q <= k_f`; with `k_last` the last acknowledgement before the outage, `k_last - Q` is in
-/// `[k_last - k_f, k_last - w_p]`. Each outage that loses writes has its own point; the worst counts.
-fn seconds(writes: &[Write], lost: &[Write], outages: usize) -> Interval {
-    let mut worst = Interval::new(0.0, 0.0);
-    for era in 0..=outages {
-        let here = || lost.iter().filter(|write| write.era == era);
-        let Some(first) = here().map(|write| write.acked).min() else { continue };
-        let acked = writes.iter().filter(|write| write.fate == Fate::Acked);
-        // Without an outage after it, later writes say nothing about where the loss ended.
-        let last = acked
-            .clone()
-            .filter(|write| write.era == era && (era < outages || !write.present))
-            .map(|write| write.acked)
-            .max()
-            .unwrap_or(first);
-        let survivor =
-            acked.filter(|write| write.present && write.acked < first).map(|write| write.sent).max();
-        worst.lo = worst.lo.max(last - first);
-        worst.hi = match (worst.hi, survivor) {
-            (Some(hi), Some(sent)) => Some(hi.max(last - sent)),
-            _ => None,
-        };
-    }
-    worst
-}
-
-/// A lost write of an era and a surviving one that was sent after the lost one's acknowledgement:
-/// asynchronous replication loses the end of what was written, and never leaves such a hole.
-///
-/// In the last era survivors follow any loss, once the service is back; there only one with
-/// another lost write after it counts.
-fn hole(writes: &[Write], lost: &[Write], era: usize, outages: usize) -> Option<(u32, u32)> {
-    let here = || lost.iter().filter(|write| write.era == era);
-    let first = here().min_by_key(|write| write.acked)?;
-    let last = here().map(|write| write.sent).max()?;
-    writes
-        .iter()
-        .find(|write| {
-            let survived = write.fate == Fate::Acked && write.present && write.era == era;
-            survived && write.sent > first.acked && (era < outages || write.acked < last)
-        })
-        .map(|write| (first.seq, write.seq))
+/// Who acknowledged the writes of the run's other ledgers.
+fn others(track: &Track, record: &Record) -> Vec<Vec<Server>> {
+    let ledgers = (0u16..).zip(&record.header.probes).filter(|(_, facts)| facts.ledger);
+    ledgers
+        .filter(|(_, facts)| facts.name != track.facts.name)
+        .map(|(probe, _)| brain::servers(record.samples.iter().filter(|sample| sample.probe == probe)))
+        .collect()
 }
 
 #[cfg(test)]
-#[path = "ledger_tests.rs"]
+mod histories;
+#[cfg(test)]
 mod tests;

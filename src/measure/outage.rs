@@ -41,12 +41,24 @@ pub struct Outage {
     pub full: bool,
     /// What the least duration rests on.
     pub basis: Basis,
+    /// The least duration by each basis: by the outcome of the first bad sample, which always holds
+    /// (`a_K - c_F`), and by its sending (`a_K - min(c_F, a_F + 2d)`).
+    pub least: Least,
     /// Share of bad samples within.
     pub bad_ratio: f64,
     /// The four samples: last good, first bad, last bad, first good.
     pub proof: (Option<Sample>, Sample, Sample, Option<Sample>),
     /// Its position in the probe's list of valid samples.
     pub span: Span,
+}
+
+/// The least duration of an outage by each basis, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Least {
+    /// From the first bad sample's outcome.
+    pub safe: f64,
+    /// From the first bad sample's sending.
+    pub issue: f64,
 }
 
 /// What the least duration of an outage rests on.
@@ -79,12 +91,13 @@ fn outage(track: &Track, span: &Span, before: Option<&Span>, after: Option<&Span
     let well = well_before(valid, span, before, hidden_good(within, Side::Begin));
     let begin_lo = not_before_cause(track, first_bad, answered, well);
     let basis = if full && first_bad.class != Class::Slow { Basis::Issue } else { Basis::Outcome };
-    let down_by = match basis {
-        Basis::Issue => answered,
-        Basis::Outcome => first_bad.done,
+    let from = |down_by: Moment| (last_bad.sent - down_by).max(0.0);
+    let bounds = Least { safe: from(first_bad.done), issue: from(answered) };
+    let least = match basis {
+        Basis::Issue => bounds.issue,
+        Basis::Outcome => bounds.safe,
     };
     let end_hi = well_after(valid, span, after, hidden_good(within, Side::End));
-    let least = (last_bad.sent - down_by).max(0.0);
     let longest = begin_lo.zip(end_hi).map(|(begin, end)| (end - begin).max(least));
     Some(Outage {
         begin: Interval::new(begin_lo.unwrap_or(Moment::ZERO).secs(), first_bad.done.secs()),
@@ -92,6 +105,7 @@ fn outage(track: &Track, span: &Span, before: Option<&Span>, after: Option<&Span
         duration: Interval { lo: least, hi: longest },
         full,
         basis,
+        least: bounds,
         bad_ratio: bad as f64 / within.len() as f64,
         proof: (
             valid.get(..span.first_bad)?.iter().rev().find(|sample| sample.class.good()).copied(),

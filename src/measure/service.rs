@@ -1,13 +1,19 @@
 //! What one probe measured: counts, availability, latency, outages and RTO.
 
+mod recovery;
+mod states;
+
 use std::collections::BTreeMap;
 
 use super::Interval;
 use super::latency::Latencies;
 use super::outage::{self, Outage};
 use crate::clock::Moment;
-use crate::sample::{Class, Sample};
+use crate::sample::{Cause, Class, Sample};
 use crate::timeline::{Timeline, Track, due};
+
+pub use recovery::Recovery;
+pub use states::{Second, State, States};
 
 /// This many bad samples within so many in a row (5 %), outside any outage, mean that the service
 /// was degraded.
@@ -21,17 +27,21 @@ pub struct Service {
     pub counts: Counts,
     /// Availability from the fault to the end of observation; `None` without samples then.
     pub availability: Option<Availability>,
-    /// The finest outage it could have seen, in seconds.
+    /// No outage longer than this can have gone unseen, in seconds.
     pub resolution: f64,
     /// Latency of correct answers per phase: `baseline`, `fault`, `recovered`.
     pub latency: BTreeMap<&'static str, Latencies>,
+    /// How long the parts of asking took in each of these phases: `dns`, `connect`, `tls`, `first_byte`.
+    pub parts: BTreeMap<&'static str, BTreeMap<&'static str, Latencies>>,
     /// Latency of correct answers from the steady state to the end of observation.
     pub overall: Option<Latencies>,
     /// Its outages, in order.
     pub outages: Vec<Outage>,
     /// Recovery time from the fault; `None` without a fault or without a sample after it.
     pub rto: Option<Rto>,
-    /// The same from the first call of any step that may have changed something, or from the fault if
+    /// The recovery time by each of its definitions.
+    pub recovery: Option<Recovery>,
+    /// Recovery time from the first call of any step that may have changed something, or from the fault if
     /// that came first: what must stay up must do so from then on.
     pub since_touched: Option<Rto>,
     /// The first bad sample of the first trouble that began after the fault: of an outage, or of bad
@@ -78,6 +88,8 @@ pub struct Availability {
     pub ratio: f64,
     /// What it can be at most and at least, whatever the unknown samples would have said.
     pub bounds: Interval,
+    /// `1 - Σ outages / window`: the share of the time that was no outage.
+    pub time: Interval,
 }
 
 impl Availability {
@@ -115,34 +127,41 @@ impl Service {
     pub fn of(track: &Track, timeline: &Timeline) -> Service {
         let fault = timeline.fault.as_ref().map(|fault| fault.sent);
         let outages = outage::outages(track);
-        let resolution = resolution(track);
+        let resolution = resolution(track).max(fault.map_or(0.0, |fault| longest_gap(track, fault)));
         let over = outages.iter().rev().find(|outage| fault.is_some_and(|fault| outage.after(fault)));
         let over = match over {
             Some(outage) => outage.proof.3.map(|good| good.sent),
             None => timeline.observing,
         };
-        let correct = |from: Moment, to: Moment| {
-            Latencies::of(track.valid.iter().filter(|sample| {
-                matches!(sample.class, Class::Ok | Class::Slow) && (from..to).contains(&sample.scheduled)
-            }))
-        };
+        let correct = |from: Moment, to: Moment| latencies(track, from, to);
         let (began, ended) = (fault.unwrap_or(Moment(u64::MAX)), over.unwrap_or(Moment(u64::MAX)));
         let phases = [
             ("baseline", Moment::ZERO, began),
             ("fault", began, ended),
             ("recovered", ended.max(began), Moment(u64::MAX)),
         ];
+        let latency: BTreeMap<&'static str, Latencies> = phases
+            .into_iter()
+            .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
+            .collect();
+        let rto = |from: Moment| rto(track, &outages, from, resolution);
+        let since_fault = fault.and_then(rto);
         Service {
             counts: counts(track),
-            availability: fault.and_then(|fault| availability(track, fault, timeline.watched_until)),
+            availability: fault
+                .and_then(|fault| availability(track, &outages, fault, timeline.watched_until)),
             resolution,
-            latency: phases
+            recovery: since_fault
+                .and_then(|rto| Recovery::of(track, timeline, &outages, &rto, latency.get("baseline"))),
+            latency,
+            parts: phases
                 .into_iter()
-                .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
+                .map(|(name, from, to)| (name, parts(track, from, to)))
+                .filter(|(_, parts)| !parts.is_empty())
                 .collect(),
             overall: correct(Moment::ZERO, timeline.watched_until),
-            since_touched: timeline.disturbed().and_then(|touched| rto(track, &outages, touched, resolution)),
-            rto: fault.and_then(|fault| rto(track, &outages, fault, resolution)),
+            since_touched: timeline.disturbed().and_then(rto),
+            rto: since_fault,
             felt: fault.and_then(|fault| felt(track, &outages, fault)),
             blips: track.blips().count() as u64,
             errors: errors(track.valid.iter()),
@@ -165,10 +184,46 @@ impl Outage {
 
 fn counts(track: &Track) -> Counts {
     let scheduled = track.due();
-    let good = track.valid.iter().filter(|sample| sample.class.good()).count() as u64;
-    let bad = track.valid.len() as u64 - good;
-    let shed = track.samples.iter().filter(|sample| sample.class == Class::Shed).count() as u64;
+    let good = track.base().filter(|sample| sample.class.good()).count() as u64;
+    let bad = track.base().count() as u64 - good;
+    let shed = track.silent.iter().filter(|sample| sample.class == Class::Shed).count() as u64;
     Counts { scheduled, ok: good, bad, void: scheduled.saturating_sub(good + bad + shed), shed }
+}
+
+/// Latency of the correct answers that were due in `[from, to)`, and how many samples had none by the
+/// deadline: of these it is only known that they took longer.
+fn latencies(track: &Track, from: Moment, to: Moment) -> Option<Latencies> {
+    let due = || track.base().filter(|sample| (from..to).contains(&sample.scheduled));
+    let correct = due().filter(|sample| matches!(sample.class, Class::Ok | Class::Slow));
+    let unanswered = due().filter(|sample| unanswered(sample)).count() as u64;
+    Latencies::of(correct).map(|found| found.censored(unanswered, track.facts.deadline))
+}
+
+/// Whether nothing is known of the sample's latency but that it is longer than was waited.
+fn unanswered(sample: &Sample) -> bool {
+    match sample.class {
+        Class::Timeout => true,
+        Class::Info => matches!(sample.cause, Cause::Timeout | Cause::ConnectTimeout),
+        _ => false,
+    }
+}
+
+/// How long the parts of asking took, of the correct answers due in `[from, to)`.
+fn parts(track: &Track, from: Moment, to: Moment) -> BTreeMap<&'static str, Latencies> {
+    type Part = (&'static str, fn(&Sample) -> u32);
+    const PARTS: [Part; 4] = [
+        ("dns", |sample| sample.phases.dns),
+        ("connect", |sample| sample.phases.connect),
+        ("tls", |sample| sample.phases.tls),
+        ("first_byte", |sample| sample.phases.first_byte),
+    ];
+    let of = |part: fn(&Sample) -> u32| {
+        let correct = track.base().filter(|sample| matches!(sample.class, Class::Ok | Class::Slow));
+        let within = correct.filter(|sample| (from..to).contains(&sample.scheduled));
+        let took = within.map(part).filter(|micros| *micros > 0);
+        Latencies::of_seconds(took.map(|micros| f64::from(micros) / 1e6))
+    };
+    PARTS.into_iter().filter_map(|(name, part)| of(part).map(|found| (name, found))).collect()
 }
 
 /// `2·every`, and the slowest good answer.
@@ -177,11 +232,29 @@ fn resolution(track: &Track) -> f64 {
     2.0 * track.facts.every + good.map(|sample| sample.done - sample.sent).fold(0.0, f64::max)
 }
 
-fn availability(track: &Track, from: Moment, to: Moment) -> Option<Availability> {
+/// The longest time after `from` that no good sample vouches for, outages apart: from the sending of one good
+/// sample to the outcome of the next. A bad sample here and there, and samples that were shed or made void by a
+/// stall, leave room for an outage that is none by the entry rule, or that nobody saw.
+fn longest_gap(track: &Track, from: Moment) -> f64 {
+    let mut longest = 0.0_f64;
+    let mut last: Option<(usize, &Sample)> = None;
+    for (at, sample) in track.valid.iter().enumerate().filter(|(_, sample)| sample.class.good()) {
+        if let Some((before, earlier)) = last
+            && sample.done >= from
+            && !track.spans.iter().any(|span| (before..at).contains(&span.first_bad))
+        {
+            longest = longest.max(sample.done - earlier.sent.max(from));
+        }
+        last = Some((at, sample));
+    }
+    longest
+}
+
+fn availability(track: &Track, outages: &[Outage], from: Moment, to: Moment) -> Option<Availability> {
     let watched = |sample: &&Sample| (from..to).contains(&sample.scheduled);
-    let known = track.valid.iter().filter(watched).count() as u64;
-    let ok = track.valid.iter().filter(watched).filter(|sample| sample.class.good()).count() as u64;
-    let due = due(track.samples.iter().filter(watched)).max(known);
+    let known = track.base().filter(watched).count() as u64;
+    let ok = track.base().filter(watched).filter(|sample| sample.class.good()).count() as u64;
+    let due = due(track.samples().filter(watched)).max(known);
     if known == 0 {
         return None;
     }
@@ -192,7 +265,21 @@ fn availability(track: &Track, from: Moment, to: Moment) -> Option<Availability>
         unknown,
         ratio: ok as f64 / known as f64,
         bounds: Interval::new(ok as f64 / due as f64, (ok + unknown) as f64 / due as f64),
+        time: time_based(outages, from.secs(), to.secs()),
     })
+}
+
+/// The share of a window that lies in no outage.
+fn time_based(outages: &[Outage], from: f64, to: f64) -> Interval {
+    let window = (to - from).max(f64::MIN_POSITIVE);
+    let within = |begin: f64, end: f64| (end.min(to) - begin.max(from)).max(0.0);
+    let (mut least, mut most) = (0.0, 0.0);
+    for outage in outages {
+        let longest = within(outage.begin.lo, outage.end.hi.unwrap_or(to));
+        least += outage.duration.lo.min(within(outage.begin.lo, outage.end.lo)).min(longest);
+        most += longest;
+    }
+    Interval::new((1.0 - most / window).max(0.0), (1.0 - least / window).max(0.0))
 }
 
 fn rto(track: &Track, outages: &[Outage], fault: Moment, resolution: f64) -> Option<Rto> {

@@ -21,6 +21,21 @@ const CONFIRM: f64 = 5.0;
 enum Mode {
     Refuse,
     BlackHole,
+    /// What is asked is answered once the service is well, if somebody still waits.
+    Hang,
+    /// Answered, and badly.
+    Unavailable,
+}
+
+/// What else goes wrong, with the prober and with the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Trouble {
+    /// The chance that a sample is never sent.
+    shed: f64,
+    /// How late the pacer may be, in seconds, without anybody noticing.
+    late: f64,
+    /// The chance that an answer takes up to eight times as long.
+    slow: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +61,7 @@ struct Drill {
     mode: Mode,
     share: Share,
     stalls: Vec<(f64, f64)>,
+    trouble: Trouble,
 }
 
 impl Drill {
@@ -83,24 +99,36 @@ impl Drill {
             cause,
             ..Sample::default()
         };
-        if let Some(over) = self.stalled(due) {
+        sent += rng.random::<f64>() * self.trouble.late;
+        if rng.random::<f64>() < self.trouble.shed {
+            return sample(due, due, Class::Shed, Cause::InFlight);
+        }
+        if let Some(over) = self.stalled(sent) {
             if due + self.every < over {
                 return sample(due, due, Class::Shed, Cause::Late);
             }
             sent = over + rng.random::<f64>() * 0.0005;
         }
-        let work = self.service * (1.0 + rng.random::<f64>());
+        let slow = if rng.random::<f64>() < self.trouble.slow { 8.0 * rng.random::<f64>() } else { 0.0 };
+        let work = self.service * (1.0 + rng.random::<f64>() + slow);
         *turn += 1;
         let unlucky = match self.share {
             Share::Full => true,
             Share::EveryOther => (*turn).is_multiple_of(2),
             Share::Random(share) => rng.random::<f64>() < share,
         };
-        let down = self.outages.iter().find(|outage| outage.0 < sent + work && sent < outage.1);
+        // A request meets the service at one instant when it is judged, and while it is worked on otherwise.
+        let judged = sent + work * rng.random::<f64>();
+        let (from, to) = if self.mode == Mode::Unavailable { (judged, judged) } else { (sent, sent + work) };
+        let down = self.outages.iter().find(|outage| outage.0 < to && from < outage.1);
         let (mut done, mut class, mut cause) = match (down.filter(|_| unlucky), self.mode) {
             (None, _) => (sent + work, Class::Ok, Cause::None),
             (Some((begin, _)), Mode::Refuse) => (sent.max(*begin) + 0.0003, Class::FailFast, Cause::Refused),
-            (Some(_), Mode::BlackHole) => (sent + DEADLINE, Class::Timeout, Cause::Timeout),
+            (Some(_), Mode::Unavailable) => (sent + work, Class::FailFast, Cause::ServerError),
+            (Some((_, end)), Mode::Hang) if end + work < sent + DEADLINE => {
+                (sent.max(*end) + work, Class::Ok, Cause::None)
+            }
+            (Some(_), Mode::BlackHole | Mode::Hang) => (sent + DEADLINE, Class::Timeout, Cause::Timeout),
         };
         if let Some(over) = self.stalled(done) {
             // The answer was there, but the timer may be read first.
@@ -165,6 +193,14 @@ impl Drill {
             prop_assert!(truth.is_some(), "no truth of {:?} is in {outage:#?}", self.outages);
             width = width.max(outage.duration.hi.unwrap_or(f64::INFINITY) - outage.duration.lo);
         }
+        if service.outages.is_empty() && self.share == Share::Full && self.announced {
+            let longest = self.outages.iter().map(|outage| outage.1 - outage.0).fold(0.0, f64::max);
+            prop_assert!(
+                longest <= service.resolution,
+                "{longest} s went unseen with a resolution of {}",
+                service.resolution
+            );
+        }
         let last = self.outages.last().map_or(self.fault, |outage| outage.1);
         if let (Some(rto), true) = (service.rto, service.outages.len() == self.outages.len()) {
             prop_assert!(
@@ -201,9 +237,47 @@ fn drill(share: impl Strategy<Value = Share>, least: f64, asked: f64) -> impl St
                 let begin = first.1 + CONFIRM + 200.0 * every + 1.0 + at;
                 outages.push((begin, begin + least + two * 4.0));
             }
-            Drill { seed, every, service, fault, announced, outages, mode, share, stalls: Vec::new() }
+            Drill {
+                seed,
+                every,
+                service,
+                fault,
+                announced,
+                outages,
+                mode,
+                share,
+                stalls: Vec::new(),
+                trouble: Trouble::default(),
+            }
         },
     )
+}
+
+fn any_mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![Just(Mode::Refuse), Just(Mode::BlackHole), Just(Mode::Hang), Just(Mode::Unavailable)]
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    let slow = prop_oneof![Just(0.0), Just(0.3)];
+    (0.0..0.3_f64, 0.0..0.04_f64, slow).prop_map(|(shed, late, slow)| Trouble { shed, late, slow })
+}
+
+/// Stalls: how long after the one before, as a share of half the drill, and how long.
+fn stalls() -> impl Strategy<Value = Vec<(f64, f64)>> {
+    proptest::collection::vec((0.0..1.0_f64, 0.06..2.0_f64), 0..4)
+}
+
+impl Drill {
+    fn stalling(mut self, stalls: Vec<(f64, f64)>) -> Drill {
+        let end = self.outages.last().map_or(0.0, |outage| outage.1) + CONFIRM;
+        let mut at = 0.0;
+        for (from, length) in stalls {
+            at += from * end * 0.5;
+            self.stalls.push((at, at + length));
+            at += length + 0.5;
+        }
+        self
+    }
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -252,13 +326,7 @@ proptest! {
         mut drill in drill(Just(Share::Full), 0.0, 5.0),
         stalls in proptest::collection::vec((0.0..1.0_f64, 0.06..2.0_f64), 1..3),
     ) {
-        let end = drill.outages.last().map_or(0.0, |outage| outage.1) + CONFIRM;
-        let mut at = 0.0;
-        for (from, length) in stalls {
-            at += from * end * 0.5;
-            drill.stalls.push((at, at + length));
-            at += length + 0.5;
-        }
+        drill = drill.stalling(stalls);
         drill.check()?;
         drill.outages.clear();
         let (found, _) = drill.check()?;
@@ -281,5 +349,36 @@ proptest! {
         prop_assert!(outage.begin.contains(first.0), "{outage:#?}");
         prop_assert!(outage.end.contains(second.1), "{outage:#?}");
         prop_assert!(outage.duration.contains(second.1 - first.0), "{outage:#?}");
+    }
+
+    #[test]
+    fn whatever_goes_wrong_the_truth_of_an_outage_is_within(
+        drill in drill(Just(Share::Full), 0.0, 5.0), mode in any_mode(), trouble in trouble(), stalls in stalls(),
+    ) {
+        Drill { mode, trouble, ..drill }.stalling(stalls).check()?;
+    }
+
+    #[test]
+    fn whatever_goes_wrong_the_truth_of_a_partial_outage_is_within(
+        // With up to a third of the samples never sent.
+        drill in drill((0.35..0.7_f64).prop_map(Share::Random), 3.0, 65.0), mode in any_mode(), trouble in trouble(),
+    ) {
+        Drill { mode, trouble, ..drill }.check()?;
+    }
+
+    #[test]
+    fn an_outage_too_short_to_be_called_one_is_within_the_resolution(
+        drill in drill(Just(Share::Full), 0.0, 0.1), length in 0.1..4.0_f64, mode in any_mode(), trouble in trouble(),
+        stalls in stalls(), within_a_stall: bool,
+    ) {
+        let begin = drill.fault + 0.1 * length;
+        let end = begin + length * drill.every;
+        let mut drill = Drill { mode, trouble, outages: vec![(begin, end)], announced: true, ..drill };
+        if within_a_stall {
+            drill.stalls.push((begin - 0.2 * drill.every, end + 0.1));
+        } else {
+            drill = drill.stalling(stalls);
+        }
+        drill.check()?;
     }
 }

@@ -174,7 +174,7 @@ pub(crate) async fn silent_dns() -> (SocketAddr, UdpSocket) {
 }
 
 pub(crate) fn opening(resolver: Resolver) -> Opening {
-    Opening { run_id: "test-run".to_owned(), resolver: Arc::new(resolver) }
+    Opening::new("test-run", resolver)
 }
 
 /// Opens the probe with the system's resolver and asks once.

@@ -12,6 +12,8 @@ use crate::{record, words};
 
 pub(crate) mod ask;
 pub(crate) mod client;
+mod dial;
+mod request;
 
 record! {
     /// Sends one HTTP request and judges the answer. A status of 500 or above is a failure;
@@ -29,9 +31,18 @@ record! {
         pub expect: Option<Expect>,
         /// Whether redirects are followed.
         pub redirects: bool = false,
-        /// How long the connection may take: name, TCP and TLS. Keep it below 1s, when TCP
-        /// repeats a lost SYN by itself.
+        /// HTTP/1.1 or HTTP/2: by ALPN where there is TLS, else from the first byte on.
+        pub version: HttpVersion = HttpVersion::Http1,
+        /// The header in which the server says who it is; without one, its address stands for it.
+        pub identity_header: Option<String>,
+        /// How long the name may take.
+        pub dns_timeout: Duration = Duration::from_millis(900),
+        /// How long the TCP connection may take. Keep it below 1s, when TCP repeats a lost SYN by itself.
         pub connect_timeout: Duration = Duration::from_millis(900),
+        /// How long the TLS handshake may take.
+        pub tls_timeout: Duration = Duration::from_secs(1),
+        /// How long the answer's first byte may take, once the request is sent; without it, `timeout` decides.
+        pub first_byte_timeout: Option<Duration>,
         /// How long the whole request may take, from its first packet to the last byte of the answer.
         pub timeout: Duration = Duration::from_secs(2),
         /// A good answer that takes longer than this counts as slow, and so as bad.
@@ -39,8 +50,11 @@ record! {
         /// How the server's certificate is checked.
         pub tls: Option<Tls>,
         /// Which client the probe stands for: `fresh` resolves and connects every time, `kept` goes on with its
-        /// connections as long as they live, `reconnect` drops them after any bad answer.
-        pub connection: Connection = Connection::Fresh,
+        /// connections as long as they live, `reconnect` drops them after any bad answer. A list, such as
+        /// `[fresh, kept]`, stands for several clients side by side, each measured on its own.
+        pub connection: Connections = Connections(vec![Connection::Fresh]),
+        /// Whether every address of the name, as it resolves before the run, is asked and measured on its own.
+        pub per_ip: bool = false,
     }
 }
 
@@ -69,6 +83,24 @@ record! {
 }
 
 words! {
+    /// The protocol's version.
+    pub enum HttpVersion {
+        /// HTTP/1.1.
+        "http1" => Http1,
+        /// HTTP/2.
+        "http2" => Http2,
+    }
+}
+
+/// How long the parts of a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budgets {
+    pub(crate) dns: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) tls: Duration,
+}
+
+words! {
     /// Which client a probe stands for.
     pub enum Connection {
         /// Resolves and connects every time: sees DNS, load balancers and listeners.
@@ -80,7 +112,76 @@ words! {
     }
 }
 
+/// The clients that a probe stands for: at least one, each once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connections(pub Vec<Connection>);
+
+impl Connections {
+    /// The first of them: what a single asking uses.
+    pub fn first(&self) -> Connection {
+        self.0.first().copied().unwrap_or(Connection::Fresh)
+    }
+}
+
+impl Decode for Connections {
+    fn expects() -> String {
+        format!("{}, or a list of them", Connection::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let Value::List(nodes) = &node.value else {
+            return Connection::decode(node, cx).map(|one| Connections(vec![one]));
+        };
+        if nodes.is_empty() {
+            cx.report(Problem::new(node.span, "no client at all").label("name at least one"));
+            return None;
+        }
+        let mut all = Some(Vec::new());
+        for node in nodes {
+            let one = Connection::decode(node, cx);
+            if let (Some(one), Some(seen)) = (one, &all)
+                && seen.contains(&one)
+            {
+                cx.report(Problem::new(node.span, format!("`{}` is named twice", one.word())));
+                return None;
+            }
+            all = all.zip(one).map(|(mut all, one)| {
+                all.push(one);
+                all
+            });
+        }
+        all.map(Connections)
+    }
+
+    fn written(&self) -> Option<String> {
+        Some(self.0.iter().map(|one| one.word()).collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl Http {
+    /// A plain request, with every setting as it is without being said.
+    pub fn get(url: reqwest::Url) -> Http {
+        Http {
+            url: Url(url),
+            method: Method(reqwest::Method::GET),
+            headers: None,
+            body: None,
+            expect: None,
+            redirects: false,
+            version: HttpVersion::Http1,
+            identity_header: None,
+            dns_timeout: Duration::from_millis(900),
+            connect_timeout: Duration::from_millis(900),
+            tls_timeout: Duration::from_secs(1),
+            first_byte_timeout: None,
+            timeout: Duration::from_secs(2),
+            slower_than: None,
+            tls: None,
+            connection: Connections(vec![Connection::Fresh]),
+            per_ip: false,
+        }
+    }
+
     /// One line for people: `GET http://shop.test/health expects 200`.
     pub fn summary(&self) -> String {
         let mut line = format!("{} {}", self.method, self.url);
@@ -94,8 +195,9 @@ impl Http {
         if let Some(limit) = self.slower_than {
             line.push_str(&format!(", within {}", units::show(limit)));
         }
-        if self.connection != Connection::Fresh {
-            line.push_str(&format!(" ({} connection)", self.connection.word()));
+        if self.connection.0 != [Connection::Fresh] {
+            let words: Vec<&str> = self.connection.0.iter().map(|one| one.word()).collect();
+            line.push_str(&format!(" ({} connection)", words.join(" and ")));
         }
         line
     }

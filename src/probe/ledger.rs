@@ -1,32 +1,26 @@
-//! What both ledgers share: counting attempts, and a final read that can be trusted.
+//! What all ledgers share: counting attempts, and reads that can be trusted.
+//!
+//! A ledger notes each number before it is sent and what came of it after; it is read lightly while
+//! the drill goes on and as a whole in the end. This module knows no store and judges nothing: what
+//! was found goes into the [`Reading`].
+
+mod attempts;
+mod glimpse;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+pub(crate) use attempts::{Attempts, Rules, ranges};
+pub(crate) use glimpse::{Glance, glimpse_every};
 
 use crate::clock::Clock;
 use crate::run::event::Reading;
 
-/// How long the final read may take until two reads agree.
+/// How many reads in a row must agree.
+const ALIKE: u32 = 3;
+
+/// The least time in which the final read must come to an end.
 const READ_WITHIN: Duration = Duration::from_secs(10);
-
-/// The pause between two reads: long enough for what is still being applied to show.
-const BETWEEN_READS: Duration = Duration::from_millis(500);
-
-/// Which numbers have been attempted: all below a bound.
-#[derive(Default)]
-pub(crate) struct Attempts(AtomicU32);
-
-impl Attempts {
-    /// Notes an attempt, before it is made.
-    pub(crate) fn note(&self, seq: u32) {
-        self.0.fetch_max(seq.saturating_add(1), Ordering::SeqCst);
-    }
-
-    fn bound(&self) -> u32 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
 
 /// One read of a whole ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,12 +31,14 @@ pub(crate) struct Entries {
     pub(crate) foreign: u64,
 }
 
-/// Reads until two reads in a row are the same, or time is over.
+/// Reads, once things have settled, until three reads in a row are the same or time is over.
 pub(crate) async fn read_until_stable<F>(clock: &Clock, attempts: &Attempts, read: impl Fn() -> F) -> Reading
 where
     F: Future<Output = Result<Entries, String>>,
 {
-    let until = clock.now().plus(READ_WITHIN);
+    attempts.settle(clock).await;
+    let pause = attempts.rules().every;
+    let until = clock.now().plus(attempts.rules().read_within());
     let mut last: Option<Reading> = None;
     let mut error = None;
     loop {
@@ -52,27 +48,27 @@ where
             Ok(Ok(entries)) => {
                 let mut reading = digest(entries, attempts.bound());
                 (reading.began_ns, reading.done_ns) = (began, clock.now());
-                let same = last.as_ref().is_some_and(|last| agree(last, &reading));
-                if same {
+                reading.reads = 1 + last.as_ref().filter(|last| agree(last, &reading)).map_or(0, |l| l.reads);
+                if reading.reads >= ALIKE {
                     reading.stable = true;
-                    return reading;
+                    return attempts.told(reading);
                 }
                 last = Some(reading);
             }
             Ok(Err(text)) => (error, last) = (Some(text), None),
             Err(_) => (error, last) = (Some(format!("no complete read within {} s", left.as_secs())), None),
         }
-        if clock.now().plus(BETWEEN_READS) >= until {
+        if clock.now().plus(pause) >= until {
             break;
         }
-        tokio::time::sleep(BETWEEN_READS).await;
+        tokio::time::sleep(pause).await;
     }
     let unread = |error: Option<String>| Reading {
         done_ns: clock.now(),
         error: Some(error.unwrap_or_else(|| "it was never read".to_owned())),
         ..Reading::default()
     };
-    last.unwrap_or_else(|| unread(error))
+    attempts.told(last.unwrap_or_else(|| unread(error)))
 }
 
 fn agree(one: &Reading, other: &Reading) -> bool {
@@ -99,43 +95,4 @@ fn digest(entries: Entries, attempted: u32) -> Reading {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-
-    use super::*;
-
-    fn entries(seqs: &[i64]) -> Entries {
-        Entries { seqs: seqs.to_vec(), foreign: 0 }
-    }
-
-    #[test]
-    fn entries_become_ranges() {
-        let reading = digest(entries(&[5, 0, 1, 2, 2, 2, 7, 9, -1]), 9);
-        assert_eq!(reading.present, [(0, 2), (5, 5), (7, 7)]);
-        assert_eq!((reading.duplicated, reading.unexpected), (2, 2));
-    }
-
-    #[test]
-    fn another_runs_entries_are_unexpected() {
-        let reading = digest(Entries { seqs: vec![0], foreign: 3 }, 1);
-        assert_eq!((reading.present, reading.unexpected), (vec![(0, 0)], 3));
-    }
-
-    #[tokio::test]
-    async fn a_read_counts_when_the_next_one_agrees() {
-        let attempts = Attempts::default();
-        attempts.note(2);
-        let reads = AtomicUsize::new(0);
-        let read = || async {
-            match reads.fetch_add(1, Ordering::SeqCst) {
-                0 => Ok(entries(&[0])),
-                1 => Err("gone".to_owned()),
-                _ => Ok(entries(&[0, 2])),
-            }
-        };
-        let reading = read_until_stable(&Clock::start(), &attempts, read).await;
-        assert!(reading.stable);
-        assert_eq!(reading.present, [(0, 0), (2, 2)]);
-        assert_eq!(reads.load(Ordering::SeqCst), 4);
-    }
-}
+mod tests;

@@ -10,16 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use self::flights::Flights;
-use super::Lane;
+use super::{Ask, Lane};
 use crate::clock::{Clock, Moment};
 use crate::sample::{Cause, Sample};
 
 mod flights;
+mod itself;
 mod pacer;
 
 /// Threads that carry the probes' traffic.
@@ -48,6 +50,11 @@ pub enum Seen {
         /// A line for people.
         text: String,
     },
+    /// Something worth knowing of the prober itself.
+    Noted {
+        /// A line for people.
+        text: String,
+    },
     /// Somebody answered for the first time; the samples name them by this number.
     Identity {
         /// The number, from 1.
@@ -60,8 +67,8 @@ pub enum Seen {
 /// Probes that are being asked.
 pub struct Prober {
     stopping: Arc<AtomicBool>,
-    paced_out: oneshot::Receiver<()>,
-    pacer: Option<JoinHandle<()>>,
+    paced_out: oneshot::Receiver<Option<Histogram<u32>>>,
+    threads: Vec<JoinHandle<()>>,
     runtime: Option<Runtime>,
     flights: Arc<Flights>,
 }
@@ -71,6 +78,18 @@ impl Prober {
     /// everything seen goes to `out`.
     pub fn start(
         lanes: Vec<Lane>,
+        clock: Clock,
+        seed: u64,
+        out: UnboundedSender<Seen>,
+    ) -> io::Result<Prober> {
+        Prober::start_beside(lanes, Vec::new(), clock, seed, out)
+    }
+
+    /// The same, with `references`: what is asked to tell an outage from this machine's own network
+    /// being gone.
+    pub fn start_beside(
+        lanes: Vec<Lane>,
+        references: Vec<Arc<dyn Ask>>,
         clock: Clock,
         seed: u64,
         out: UnboundedSender<Seen>,
@@ -87,12 +106,20 @@ impl Prober {
             seed,
         };
         runtime.spawn(pacer::watch_runtime(flights.clone(), stopping.clone()));
+        runtime.spawn(itself::control(flights.clone(), stopping.clone()));
+        runtime.spawn(itself::references(references, flights.clone(), stopping.clone()));
+        let clocks = {
+            let (flights, stopping) = (flights.clone(), stopping.clone());
+            thread::Builder::new().name("clocks".to_owned()).spawn(move || {
+                itself::watch_clocks(&flights, &stopping);
+            })?
+        };
         let pacer = thread::Builder::new().name("pacer".to_owned()).spawn(move || {
-            pacer.run();
+            let lags = pacer.run();
             // Nobody may be waiting any more.
-            let _ = ended.send(());
+            let _ = ended.send(lags);
         })?;
-        Ok(Prober { stopping, paced_out, pacer: Some(pacer), runtime: Some(runtime), flights })
+        Ok(Prober { stopping, paced_out, threads: vec![pacer, clocks], runtime: Some(runtime), flights })
     }
 
     /// Schedules nothing more and waits for the samples in flight, little longer than the largest
@@ -100,7 +127,9 @@ impl Prober {
     pub async fn stop(mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         // An error means that the pacer is gone, which is as good.
-        let _ = (&mut self.paced_out).await;
+        if let Ok(Some(lags)) = (&mut self.paced_out).await {
+            self.flights.noted(paced(&lags));
+        }
         let _ = tokio::time::timeout(self.flights.longest_flight(), self.flights.all_landed()).await;
         self.flights.end();
     }
@@ -109,16 +138,28 @@ impl Prober {
 impl Drop for Prober {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        if let Some(pacer) = self.pacer.take() {
-            // It looks at the flag at every beat, so this takes milliseconds. A pacer that
-            // panicked has nothing more to say.
-            let _ = pacer.join();
+        for thread in self.threads.drain(..) {
+            // They look at the flag at every turn, so this takes milliseconds. One that panicked
+            // has nothing more to say.
+            let _ = thread.join();
         }
         if let Some(runtime) = self.runtime.take() {
             // Not waiting: a resolver of the system may be blocked for seconds.
             runtime.shutdown_background();
         }
     }
+}
+
+/// How late the pacer woke, over the whole run.
+fn paced(lags: &Histogram<u32>) -> String {
+    let ms = |micros: u64| micros as f64 / 1e3;
+    format!(
+        "the pacer woke {} times: {:.3} ms late in the median, {:.3} ms at p99, {:.3} ms at most",
+        lags.len(),
+        ms(lags.value_at_quantile(0.5)),
+        ms(lags.value_at_quantile(0.99)),
+        ms(lags.max())
+    )
 }
 
 /// The lag from which on this process counts as stalled.

@@ -29,6 +29,8 @@ pub enum Resolver {
     System,
     /// This DNS server, directly.
     Server(SocketAddr),
+    /// Nobody: every name is at this address.
+    Pinned(IpAddr),
 }
 
 /// Why there was no answer to a question.
@@ -82,6 +84,7 @@ impl fmt::Display for Resolver {
         match self {
             Resolver::System => f.write_str("the system's resolver"),
             Resolver::Server(server) => write!(f, "DNS server {server}"),
+            Resolver::Pinned(ip) => write!(f, "the address {ip}"),
         }
     }
 }
@@ -101,6 +104,7 @@ impl Resolver {
                 // RFC 6761: never asked of a server.
                 Resolver::Server(_) if is_localhost(host) => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
                 Resolver::Server(server) => ask_server(*server, host).await,
+                Resolver::Pinned(ip) => Ok(vec![*ip]),
             }
         };
         match tokio::time::timeout(budget, asking).await {
@@ -116,7 +120,7 @@ impl Resolver {
     pub(crate) fn server(&self) -> Result<SocketAddr, String> {
         match self {
             Resolver::Server(server) => Ok(*server),
-            Resolver::System => {
+            Resolver::System | Resolver::Pinned(_) => {
                 let path = "/etc/resolv.conf";
                 let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
                 nameserver(&text)
@@ -138,7 +142,8 @@ fn nameserver(resolv_conf: &str) -> Option<SocketAddr> {
     })
 }
 
-async fn system(host: &str) -> Result<Vec<IpAddr>, DnsFailure> {
+/// The addresses of `host` as this machine's programs are told them, asked on a thread of its own.
+pub(crate) async fn system(host: &str) -> Result<Vec<IpAddr>, DnsFailure> {
     match tokio::net::lookup_host((host, 0)).await {
         Ok(found) => {
             let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
@@ -186,26 +191,50 @@ pub(crate) async fn lookup(
     let mut owner = name.clone();
     for _ in 0..MOST_ALIASES {
         let answer = query(server, &owner, wanted, true).await?;
-        let start = owner.clone();
-        // One answer can hold several steps of a chain, in any order.
-        while let Some(next) = alias(&answer.answers, &owner).filter(|_| wanted != RecordType::CNAME) {
-            if next == start {
-                break;
-            }
-            owner = next;
+        let led = follow(&answer.answers, &owner, wanted);
+        if !led.found.is_empty() || led.owner == owner {
+            return Ok(led.found);
         }
-        let found: Vec<Record> = of_type(&answer.answers, &owner, wanted);
-        if !found.is_empty() || owner == start {
-            return Ok(found);
-        }
+        owner = led.owner;
     }
-    let text = format!("{name}: more than {MOST_ALIASES} CNAMEs, or a circle of them");
-    Err(DnsFailure::new(FailureKind::Answered, text))
+    Err(too_many_aliases(name))
 }
 
-fn alias(records: &[Record], owner: &Name) -> Option<Name> {
+/// Where one answer leads from a name.
+pub(crate) struct Led {
+    /// The last name of its chain of CNAMEs.
+    pub(crate) owner: Name,
+    /// The records of the wanted type that belong to that name.
+    pub(crate) found: Vec<Record>,
+    /// The longest that any record on the way may be cached, in seconds.
+    pub(crate) ttl: u32,
+}
+
+/// Follows an answer's CNAMEs, which come in any order.
+pub(crate) fn follow(records: &[Record], start: &Name, wanted: RecordType) -> Led {
+    let (mut owner, mut ttl) = (start.clone(), 0);
+    for _ in 0..MOST_ALIASES {
+        let Some((next, lasts)) = alias(records, &owner).filter(|_| wanted != RecordType::CNAME) else {
+            break;
+        };
+        if next == *start {
+            break;
+        }
+        (owner, ttl) = (next, ttl.max(lasts));
+    }
+    let found = of_type(records, &owner, wanted);
+    let ttl = found.iter().map(|record| record.ttl).fold(ttl, u32::max);
+    Led { owner, found, ttl }
+}
+
+pub(crate) fn too_many_aliases(name: &Name) -> DnsFailure {
+    let text = format!("{name}: more than {MOST_ALIASES} CNAMEs, or a circle of them");
+    DnsFailure::new(FailureKind::Answered, text)
+}
+
+fn alias(records: &[Record], owner: &Name) -> Option<(Name, u32)> {
     records.iter().filter(|record| record.name == *owner).find_map(|record| match &record.data {
-        RData::CNAME(target) => Some(target.0.clone()),
+        RData::CNAME(target) => Some((target.0.clone(), record.ttl)),
         _ => None,
     })
 }
@@ -223,18 +252,59 @@ pub(crate) async fn query(
     wanted: RecordType,
     recursion: bool,
 ) -> Result<Message, DnsFailure> {
+    let (question, bytes) = question(name, wanted, recursion)?;
+    let io_failed = |error: io::Error| DnsFailure::io(server, &error);
+    let mut answer = over_udp(server, &question, &bytes).await.map_err(io_failed)?;
+    if answer.metadata.truncation {
+        answer = over_tcp(server, &question, &bytes).await.map_err(io_failed)?;
+    }
+    without_error(server, name, answer)
+}
+
+/// One question over UDP, and again over TCP when the answer did not fit or none came within
+/// `patience`; and why TCP was needed, if it was.
+pub(crate) async fn query_either(
+    server: SocketAddr,
+    name: &Name,
+    wanted: RecordType,
+    recursion: bool,
+    patience: Duration,
+) -> Result<(Message, Option<String>), DnsFailure> {
+    let (question, bytes) = question(name, wanted, recursion)?;
+    let io_failed = |error: io::Error| DnsFailure::io(server, &error);
+    let why = match tokio::time::timeout(patience, over_udp(server, &question, &bytes)).await {
+        Ok(answer) => {
+            let answer = answer.map_err(io_failed)?;
+            if !answer.metadata.truncation {
+                return without_error(server, name, answer).map(|answer| (answer, None));
+            }
+            "since the answer did not fit into UDP".to_owned()
+        }
+        Err(_) => format!("after no answer over UDP within {} ms", patience.as_millis()),
+    };
+    let answer = over_tcp(server, &question, &bytes).await.map_err(|error| {
+        let failure = DnsFailure::io(server, &error);
+        match failure.kind {
+            FailureKind::Local => failure,
+            // It was silence that led here: that TCP is refused as well is no answer either.
+            _ => DnsFailure::new(FailureKind::Silent, format!("{}, over TCP {why}", failure.text)),
+        }
+    })?;
+    without_error(server, name, answer)
+        .map(|answer| (answer, Some(format!("{server} answered over TCP, {why}"))))
+}
+
+fn question(name: &Name, wanted: RecordType, recursion: bool) -> Result<(Message, Vec<u8>), DnsFailure> {
     let mut question = Message::new(rand::random(), MessageType::Query, OpCode::Query);
     question.metadata.recursion_desired = recursion;
     question.add_query(Query::query(name.clone(), wanted));
     let bytes = question.to_vec().map_err(|error| {
         DnsFailure::new(FailureKind::Answered, format!("{name} cannot be asked for: {error}"))
     })?;
+    Ok((question, bytes))
+}
 
-    let io_failed = |error: io::Error| DnsFailure::io(server, &error);
-    let mut answer = over_udp(server, &question, &bytes).await.map_err(io_failed)?;
-    if answer.metadata.truncation {
-        answer = over_tcp(server, &question, &bytes).await.map_err(io_failed)?;
-    }
+fn without_error(server: SocketAddr, name: &Name, answer: Message) -> Result<Message, DnsFailure> {
     match answer.metadata.response_code {
         ResponseCode::NoError => Ok(answer),
         code => Err(DnsFailure {

@@ -14,6 +14,8 @@ record! {
     pub struct Tcp {
         /// Where to connect: `host:port`.
         pub address: Address,
+        /// Whether every address of the name, as it resolves before the run, is asked and measured on its own.
+        pub per_ip: bool = false,
         /// How long the connection may take, and again how long the banner may. Keep it below
         /// 1s, when TCP repeats a lost SYN by itself.
         pub connect_timeout: Duration = Duration::from_millis(900),

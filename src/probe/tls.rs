@@ -7,7 +7,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 
 /// Whom to trust.
 pub(crate) enum Trust<'a> {
@@ -23,9 +25,17 @@ pub(crate) enum Trust<'a> {
 
 /// The settings of a TLS client. The provider is named here, so that nothing global is needed.
 pub(crate) fn client(trust: Trust<'_>) -> Result<ClientConfig, String> {
+    client_with(trust, rustls::DEFAULT_VERSIONS)
+}
+
+/// The same, offering these protocol versions alone.
+pub(crate) fn client_with(
+    trust: Trust<'_>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let roots = match trust {
         Trust::Anybody => {

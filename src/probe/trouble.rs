@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::Answer;
+use super::{Answer, Rest};
 use crate::clock::Moment;
 use crate::sample::{Cause, Class, Phases};
 
@@ -89,6 +89,7 @@ impl Answer {
             detail: None,
             who: None,
             phases: Phases::default(),
+            rest: Rest::default(),
         }
     }
 

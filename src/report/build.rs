@@ -1,18 +1,19 @@
 //! From a stored run to its report: everything is computed here, nothing is remembered.
 
+mod judged;
+
 use std::collections::BTreeMap;
 
 use super::{
-    Evidence, Fault, Latency, LedgerReport, Outage, ProbeReport, ProberReport, Proof, Report, Stall,
-    StepReport, UndoReport,
+    BudgetReport, Evidence, Fault, Latency, LedgerReport, Outage, ProbeReport, ProberReport, Proof, Report,
+    Stall, StatesReport, StepReport, UndoReport,
 };
 use crate::journal::Record;
 use crate::measure::latency::Latencies;
-use crate::measure::ledger::Ledger;
 use crate::measure::service::{Service, errors};
 use crate::measure::{Interval, Measures, outage};
 use crate::run::event::{CallOutcome, EventKind, PlannedStep, StepOutcome};
-use crate::sample::Class;
+use crate::sample::{Class, Mark};
 use crate::timeline::{Timeline, Track};
 use crate::verdict;
 
@@ -59,14 +60,19 @@ pub fn build(record: &Record) -> Report {
             },
             evidence: judgement.evidence,
         }),
+        rto: judged::worst(record, &timeline, &measures),
         objectives: judgement.objectives,
         probes: timeline
             .tracks
             .iter()
-            .zip(&measures.services)
-            .map(|(track, service)| probe(track, service, errors.get(&track.facts.name)))
+            .enumerate()
+            .filter_map(|(at, track)| {
+                let first = errors.get(&track.facts.name);
+                Some(probe(track, measures.services.get(at)?, first, judged::seen(&measures, at)))
+            })
             .collect(),
-        rpo: measures.ledgers.iter().map(ledger).collect(),
+        rpo: measures.ledgers.iter().map(LedgerReport::of).collect(),
+        cutover: measures.cutover.clone(),
         steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
         undo: undo(record),
         prober: prober(record, &timeline),
@@ -82,7 +88,12 @@ pub fn build(record: &Record) -> Report {
     }
 }
 
-fn probe(track: &Track, service: &Service, first: Option<&BTreeMap<String, String>>) -> ProbeReport {
+fn probe(
+    track: &Track,
+    service: &Service,
+    first: Option<&BTreeMap<String, String>>,
+    (states, error_budget): (StatesReport, Option<BudgetReport>),
+) -> ProbeReport {
     ProbeReport {
         name: track.facts.name.clone(),
         kind: track.facts.kind.clone(),
@@ -101,6 +112,19 @@ fn probe(track: &Track, service: &Service, first: Option<&BTreeMap<String, Strin
             .iter()
             .map(|(phase, latencies)| ((*phase).to_owned(), latency(latencies)))
             .collect(),
+        parts_ms: service
+            .parts
+            .iter()
+            .map(|(phase, parts)| {
+                let parts = parts.iter().map(|(part, found)| ((*part).to_owned(), latency(found)));
+                ((*phase).to_owned(), parts.collect())
+            })
+            .collect(),
+        availability_time: service.availability.map(|found| found.time),
+        recovery: service.recovery.as_ref().map(judged::recovery),
+        states,
+        error_budget,
+        late: track.late.len() as u64,
         outages: service.outages.iter().map(|outage| self::outage(track, outage)).collect(),
         blips: service.blips,
         errors: service.errors.clone(),
@@ -115,6 +139,7 @@ fn outage(track: &Track, outage: &outage::Outage) -> Outage {
         begin: outage.begin,
         end: outage.end,
         duration: outage.duration,
+        least: judged::least(outage),
         errors: errors(within.iter()),
         bad_ratio: outage.bad_ratio,
         proof: Proof {
@@ -133,24 +158,8 @@ fn latency(latencies: &Latencies) -> Latency {
         p95: latencies.millis(95.0),
         p99: latencies.millis(99.0),
         max: latencies.longest() * 1e3,
-    }
-}
-
-fn ledger(ledger: &Ledger) -> LedgerReport {
-    LedgerReport {
-        probe: ledger.probe.clone(),
-        attempted: ledger.attempted,
-        acked: ledger.acked,
-        lost: ledger.lost,
-        indeterminate: ledger.indeterminate,
-        recovered: ledger.recovered,
-        phantom: ledger.phantom,
-        duplicated: ledger.duplicated,
-        unexpected: ledger.unexpected,
-        seconds: ledger.seconds,
-        resolution: ledger.resolution,
-        lost_ranges: ledger.lost_ranges.clone(),
-        error: ledger.error.clone(),
+        unanswered: latencies.unanswered(),
+        p99_at_least: latencies.at_least(99.0).map(|seconds| seconds * 1e3),
     }
 }
 
@@ -240,7 +249,10 @@ fn undo(record: &Record) -> UndoReport {
 }
 
 fn prober(record: &Record, timeline: &Timeline) -> ProberReport {
-    let sent = record.samples.iter().filter(|sample| !matches!(sample.class, Class::Shed | Class::Void));
+    let sent = record
+        .samples
+        .iter()
+        .filter(|sample| sample.mark == Mark::Base && !matches!(sample.class, Class::Shed | Class::Void));
     ProberReport {
         stalls: timeline
             .stalls

@@ -9,6 +9,7 @@ mod buckets;
 mod lane;
 mod layers;
 mod marks;
+pub(crate) mod shares;
 
 use maud::{Markup, html};
 

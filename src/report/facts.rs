@@ -101,6 +101,7 @@ pub(crate) fn objective(name: &str) -> String {
         "rto" => "RTO".to_owned(),
         "rpo" => "RPO".to_owned(),
         "availability" => "Availability".to_owned(),
+        "error_budget" => "Error budget".to_owned(),
         "must_stay_up" => "Must stay up".to_owned(),
         name => match name.strip_prefix("latency_") {
             Some(percentile) => format!("Latency {percentile}"),
@@ -197,8 +198,33 @@ pub(crate) fn ledger_rest(ledger: &LedgerReport) -> Vec<String> {
         (ledger.phantom, "phantom"),
         (ledger.duplicated, "duplicated"),
         (ledger.unexpected, "unexpected"),
+        (ledger.unread, "unread"),
+        (ledger.pending, "pending"),
+        (ledger.stale.as_ref().map_or(0, |stale| stale.writes), "stale"),
+        (ledger.split_brain.as_ref().map_or(0, |split| split.writes), "split brain"),
     ];
-    all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(*n))).collect()
+    let counts = all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", words::count(*n)));
+    counts.chain(ledger_context(ledger)).collect()
+}
+
+/// Where the loss lies, where a ledger can tell: `recovery point 0.30–0.35 s before the fault`.
+pub(crate) fn ledger_context(ledger: &LedgerReport) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(before) = ledger.before_fault.filter(|before| before.hi != Some(0.0)) {
+        said.push(format!("recovery point {} before the fault", words::span(before)));
+    }
+    if let Some(bytes) = ledger.bytes.filter(|bytes| bytes.lo > 0.0) {
+        said.push(format!("at least {} bytes of log not replicated", words::count(bytes.lo as u64)));
+    }
+    if let Some(lag) = &ledger.lag {
+        let within = |secs| words::span(Interval { lo: secs, hi: Some(secs) });
+        let (p99, max) = (within(lag.p99), within(lag.max));
+        said.push(format!("{} seen to arrive, 99 % within {p99}, all within {max}", words::count(lag.count)));
+    }
+    if let Some(salvage) = ledger.salvage.as_ref().filter(|salvage| salvage.on_old_only > 0) {
+        said.push(format!("{} still on the old primary", words::count(salvage.on_old_only)));
+    }
+    said
 }
 
 /// Lost numbers as people write ranges: `4017–4031, 4040`, the first few of them.

@@ -13,13 +13,14 @@ use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::Interval;
 use crate::report::{
-    Evidence, Fault, Latency, Outage, Outcome, ProbeReport, ProberReport, Proof, Report, UndoReport,
+    Evidence, Fault, Latency, LeastReport, Outage, Outcome, ProbeReport, ProberReport, Proof, Report,
+    StatesReport, UndoReport,
 };
 use crate::run::event::{
     EnvironmentFacts, Event, EventKind, ExperimentFacts, Header, Objectives, Phase, ProbeFacts, Recovery,
     SteadyState,
 };
-use crate::sample::{Cause, Class, Sample};
+use crate::sample::{Cause, Class, Phases, Sample};
 
 /// A recorded run and its report.
 #[derive(Clone)]
@@ -42,12 +43,15 @@ impl Service {
     pub(crate) fn new(name: &str, kind: &str, summary: &str, every: f64) -> Service {
         let facts = ProbeFacts {
             name: name.to_owned(),
+            probe: name.to_owned(),
+            client: None,
             kind: kind.to_owned(),
             summary: summary.to_owned(),
             every,
             deadline: 0.9,
             must_stay_up: false,
             ledger: kind.ends_with("ledger"),
+            dns: None,
         };
         Service { facts, down: Vec::new(), usual_ms: 4.0 }
     }
@@ -82,8 +86,18 @@ impl Service {
             done: Moment::from_secs(sent + took),
             class,
             cause,
+            phases: self.phases(class, noise),
             ..Sample::default()
         }
+    }
+
+    /// The parts of asking an HTTP service over a fresh connection.
+    fn phases(&self, class: Class, noise: f64) -> Phases {
+        if self.facts.kind != "http" || class != Class::Ok {
+            return Phases::default();
+        }
+        let micros = |share: f64| (self.usual_ms * 1e3 * share * (1.0 + noise)) as u32;
+        Phases { dns: micros(0.05), connect: micros(0.1), tls: micros(0.25), first_byte: micros(0.5) }
     }
 }
 
@@ -202,14 +216,23 @@ fn blank_report(
             injected_at,
             evidence: Vec::new(),
         }),
+        rto: None,
         objectives: Vec::new(),
         probes,
         rpo: Vec::new(),
+        cutover: None,
         steps: Vec::new(),
         undo: UndoReport { complete: true, ..UndoReport::default() },
         prober: ProberReport {
             stalls: Vec::new(),
-            lag_ms: Some(Latency { count: samples, p50: 0.06, p95: 0.11, p99: 0.21, max: 3.4 }),
+            lag_ms: Some(Latency {
+                count: samples,
+                p50: 0.06,
+                p95: 0.11,
+                p99: 0.21,
+                max: 3.4,
+                ..Latency::default()
+            }),
         },
         notes: Vec::new(),
         breakdown: None,
@@ -253,6 +276,12 @@ fn probe_report(service: &Service, samples: &[Sample], fault: Option<Interval>) 
         availability: (!watched.is_empty()).then(|| served as f64 / watched.len() as f64),
         resolution: 2.0 * service.facts.every + 5.0 * service.usual_ms / 1e3,
         latency_ms,
+        parts_ms: BTreeMap::new(),
+        availability_time: None,
+        recovery: None,
+        states: StatesReport::default(),
+        error_budget: None,
+        late: 0,
         outages,
         blips: 0,
         errors: errors(samples.iter()),
@@ -283,6 +312,7 @@ fn outage(samples: &[Sample], from: f64, to: f64) -> Option<Outage> {
         begin,
         end,
         duration: Interval { lo: shortest, hi: end.hi.map(|hi| hi - begin.lo) },
+        least: LeastReport { safe: shortest, issue: shortest, used: "issue".into() },
         errors: errors(samples[first..=last].iter()),
         bad_ratio: within.len() as f64 / counted as f64,
         proof: Proof {
@@ -308,5 +338,6 @@ fn latency(samples: &[Sample], from: f64, to: f64) -> Option<Latency> {
         p95: at(0.95),
         p99: at(0.99),
         max: at(1.0),
+        ..Latency::default()
     })
 }

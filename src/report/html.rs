@@ -4,8 +4,10 @@
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
 mod breakdown;
+mod cutover;
 mod evidence;
 mod journal;
+mod judged;
 mod objectives;
 mod parts;
 mod service;
@@ -45,6 +47,9 @@ pub fn render(report: &Report, record: &Record) -> String {
                     (service::timeline(report, record, &lanes, origin))
                     (breakdown::section(report, origin))
                     (service::outages(report, origin))
+                    (cutover::section(report, origin))
+                    (judged::recovery(report))
+                    (judged::budget(report, origin))
                     (service::latency(report))
                     (service::ledgers(report))
                     (steps::section(report, record, origin))

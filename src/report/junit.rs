@@ -17,6 +17,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use crate::report::facts;
+use crate::report::facts_judged as judged;
 use crate::report::{Objective, Outcome, RenderError, Report, Verdict};
 
 /// The run as JUnit XML.
@@ -24,6 +25,9 @@ pub fn render(report: &Report) -> Result<String, RenderError> {
     let mut suite = TestSuite::new(report.experiment.as_str());
     suite.set_time(Duration::try_from_secs_f64(report.duration).unwrap_or_default());
     for (name, value) in properties(report) {
+        suite.add_property(Property::new(name, value));
+    }
+    for (name, value) in budgets(report) {
         suite.add_property(Property::new(name, value));
     }
     for objective in &report.objectives {
@@ -67,6 +71,21 @@ fn properties(report: &Report) -> Vec<(&'static str, String)> {
     let optional = [("account", &report.account), ("region", &report.region), ("owner", &report.owner)];
     all.extend(optional.into_iter().filter_map(|(name, value)| value.clone().map(|value| (name, value))));
     all
+}
+
+/// What was spent of the error budget, and the instant of the run at which each page would have fired.
+fn budgets(report: &Report) -> Vec<(String, String)> {
+    let mut said = Vec::new();
+    for probe in &report.probes {
+        let Some(budget) = &probe.error_budget else { continue };
+        let name = &probe.name;
+        said.push((format!("error_budget [{name}]"), format!("spent {}", judged::spent(budget))));
+        said.extend(budget.pages.iter().map(|page| {
+            let fired = page.fired_at.map_or_else(|| "no".to_owned(), |at| format!("{at} s of the run"));
+            (format!("page {} [{name}]", judged::page_name(page)), fired)
+        }));
+    }
+    said
 }
 
 fn objective_case(objective: &Objective, report: &Report) -> TestCase {

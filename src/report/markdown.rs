@@ -4,7 +4,8 @@
 
 use crate::journal::Record;
 use crate::report::facts::{self, Origin};
-use crate::report::{Outcome, Report, Verdict, words};
+use crate::report::facts_judged as judged;
+use crate::report::{Outcome, ProbeReport, Report, Verdict, cutover, words};
 
 /// The report as Markdown.
 pub fn render(report: &Report, record: &Record) -> String {
@@ -13,6 +14,9 @@ pub fn render(report: &Report, record: &Record) -> String {
     head(&mut out, report, origin);
     objectives(&mut out, report);
     outages(&mut out, report, origin);
+    cut_over(&mut out, report, origin);
+    recovery(&mut out, report);
+    budgets(&mut out, report, origin);
     breakdown(&mut out, report, origin);
     ledgers(&mut out, report);
     steps(&mut out, report, origin);
@@ -101,6 +105,45 @@ fn breakdown(out: &mut String, report: &Report, origin: Origin) {
         })
         .collect();
     table(out, &["Breakdown", "After the fault", "Seen by", "What was seen"], &rows);
+}
+
+fn cut_over(out: &mut String, report: &Report, origin: Origin) {
+    let Some(found) = &report.cutover else { return };
+    let rows: Vec<Vec<String>> = cutover::rows(found, origin)
+        .iter()
+        .map(|row| row.iter().map(|cell| escape(cell)).collect())
+        .collect();
+    out.push_str(&format!("Cut-over, {}:\n\n", origin.label()));
+    table(out, &cutover::COLUMNS, &rows);
+    for (name, at) in cutover::milestones(found, origin) {
+        out.push_str(&format!("- {name}: {}\n", escape(&at)));
+    }
+    out.push('\n');
+}
+
+fn recovery(out: &mut String, report: &Report) {
+    let columns = judged::recoveries(report);
+    let mut head = vec!["Recovery of"];
+    head.extend(columns.iter().map(|(_, said)| *said));
+    head.push("Seconds");
+    let row = |probe: &ProbeReport| {
+        let mut row = vec![escape(&probe.name)];
+        row.extend(columns.iter().map(|(name, _)| judged::recovered(probe, name)));
+        row.push(judged::states(probe));
+        row
+    };
+    let rows: Vec<Vec<String>> = judged::shaken(report).map(row).collect();
+    table(out, &head, &rows);
+}
+
+fn budgets(out: &mut String, report: &Report, origin: Origin) {
+    let said = judged::budgets(report, origin);
+    out.extend(
+        said.iter().map(|(probe, sentence)| format!("- **{}** {}\n", escape(probe), escape(sentence))),
+    );
+    if !said.is_empty() {
+        out.push('\n');
+    }
 }
 
 fn ledgers(out: &mut String, report: &Report) {

@@ -4,6 +4,7 @@
 //! Every measured value is two samples, `bound="lo"` and `bound="hi"`; a value without an upper
 //! bound has no `hi`. Names and units follow the format's rules: seconds, ratios, base units.
 
+use crate::report::facts_judged as judged;
 use crate::report::{Objective, Outcome, Report, Verdict};
 
 /// The run as OpenMetrics text.
@@ -29,6 +30,8 @@ pub fn render(report: &Report) -> String {
     family(&mut out, "firedrill_undo_complete", "gauge", None, "Whether everything was put back.");
     out.push_str(&format!("firedrill_undo_complete{{{run}}} {}\n", u8::from(report.undo.complete)));
     objectives(&mut out, report, &run);
+    recovery(&mut out, report, &run);
+    budgets(&mut out, report, &run);
     ledgers(&mut out, report, &run);
     out.push_str("# EOF\n");
     out
@@ -62,6 +65,64 @@ fn objectives(out: &mut String, report: &Report, run: &str) {
     for objective in report.objectives.iter().filter(|o| o.verdict != Verdict::Inconclusive) {
         let met = u8::from(objective.verdict == Verdict::Pass);
         out.push_str(&format!("firedrill_objective_met{{{run},{}}} {met}\n", each(objective)));
+    }
+}
+
+fn recovery(out: &mut String, report: &Report, run: &str) {
+    let columns = judged::recoveries(report);
+    if columns.is_empty() {
+        return;
+    }
+    family(
+        out,
+        "firedrill_recovery_seconds",
+        "gauge",
+        Some("seconds"),
+        "The recovery time by each of its definitions.",
+    );
+    for probe in &report.probes {
+        for (name, _) in &columns {
+            let Some(seconds) = judged::recovery(probe, name) else { continue };
+            for (bound, value) in [("lo", Some(seconds.lo)), ("hi", seconds.hi)] {
+                let Some(value) = value else { continue };
+                let own = labels(&[("probe", &probe.name), ("measured", name), ("bound", bound)]);
+                out.push_str(&format!("firedrill_recovery_seconds{{{run},{own}}} {value}\n"));
+            }
+        }
+    }
+}
+
+fn budgets(out: &mut String, report: &Report, run: &str) {
+    let found: Vec<_> = report
+        .probes
+        .iter()
+        .filter_map(|probe| probe.error_budget.as_ref().map(|budget| (probe.name.as_str(), budget)))
+        .collect();
+    if found.is_empty() {
+        return;
+    }
+    family(
+        out,
+        "firedrill_error_budget_spent_ratio",
+        "gauge",
+        Some("ratio"),
+        "The share of the declared error budget that the drill spent.",
+    );
+    for (probe, budget) in &found {
+        for (bound, value) in [("lo", Some(budget.spent.lo)), ("hi", budget.spent.hi)] {
+            let Some(value) = value else { continue };
+            let own = labels(&[("probe", probe), ("bound", bound)]);
+            out.push_str(&format!("firedrill_error_budget_spent_ratio{{{run},{own}}} {value}\n"));
+        }
+    }
+    family(out, "firedrill_page_fired", "gauge", None, "Whether a burn-rate page would have fired.");
+    for (probe, budget) in &found {
+        for page in &budget.pages {
+            let (burn, long) = (page.burn_rate.to_string(), page.long.to_string());
+            let own = labels(&[("probe", probe), ("burn_rate", &burn), ("window_seconds", &long)]);
+            let fired = u8::from(page.fired_at.is_some());
+            out.push_str(&format!("firedrill_page_fired{{{run},{own}}} {fired}\n"));
+        }
     }
 }
 

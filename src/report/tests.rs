@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::*;
 use crate::report::fixture::{self, Scene};
+use crate::sample::{Class, Sample};
 
 fn shown(scene: &Scene, format: Format) -> String {
     render(&scene.report, &scene.record, format, Style::PLAIN).expect("every scene can be shown")
@@ -38,7 +39,7 @@ fn tags(page: &str) -> Vec<&str> {
 }
 
 /// Fails unless every element that is opened is closed in order.
-fn assert_well_formed(page: &str) {
+pub(super) fn assert_well_formed(page: &str) {
     let empty = ["!DOCTYPE", "?xml", "meta", "br"];
     let mut open: Vec<&str> = Vec::new();
     for tag in tags(page) {
@@ -123,9 +124,11 @@ fn csv_has_a_row_for_every_sample() {
     scene.record.header.probes[0].name = "a,\"b\"".to_owned();
     let csv = shown(&scene, Format::Csv);
     assert_eq!(csv.lines().count(), scene.record.samples.len() + 1);
-    assert!(csv.starts_with("probe,seq,scheduled_s,sent_s,done_s,class,cause,code\n"));
+    assert!(csv.starts_with("probe,seq,scheduled_s,sent_s,done_s,class,cause,code,mark,identity,dns_us,"));
     assert!(csv.contains("\n\"a,\"\"b\"\"\",104,10.400000,"));
-    assert!(csv.contains("\norders,207,10.350000,10.350369,10.351169,fail_fast,unavailable,0\n"));
+    assert!(
+        csv.contains("\norders,207,10.350000,10.350369,10.351169,fail_fast,unavailable,0,base,,0,0,0,0\n")
+    );
 }
 
 #[test]
@@ -224,6 +227,19 @@ fn text_of_a_pass() {
       storefront  3.80–4.03 s  0.29–0.40 s             full   refused 39
       orders      3.85–3.97 s  0.29–0.35 s             full   unavailable 78
 
+    Recovery
+      Probe       from the call  from the first failure  down in all  to full service
+      storefront  4.19–4.32 s    3.79–4.03 s             3.79–4.03 s  6.89–7.02 s
+      orders      4.19–4.26 s    3.84–3.97 s             3.84–3.97 s  5.64–5.71 s
+
+    Error budget
+      storefront: spent 0.15 % of the error budget of 99.9 % over 30 d; no page would have fired: 14.4×
+      over 1 h and 5 min takes 51.8 s of full outage
+      orders: spent 0.15 % of the error budget of 99.9 % over 30 d; no page would have fired: 14.4× over
+      1 h and 5 min takes 51.8 s of full outage
+      catalogue: spent 0 % of the error budget of 99.9 % over 30 d; no page would have fired: 14.4× over
+      1 h and 5 min takes 51.8 s of full outage
+
     Ledger
       orders: 0 of 715 acknowledged writes lost, 2 indeterminate, 1 recovered
 
@@ -291,6 +307,15 @@ fn markdown_of_a_fail() {
     | storefront | 23.99–24.10 s after the fault | 1.69–1.91 s | partial, 61 % failed | server error 11 |
     | orders | 0.2–1.3 s after the fault | 19.79–19.91 s | full | connect timeout 397 |
 
+    | Recovery of | from the call | from the first failure | down in all | to full service | Seconds |
+    |---|---|---|---|---|---|
+    | storefront | 25.7–27.3 s | 24.5–27.3 s | 24.5–27.3 s | 27.59–27.72 s | 31 s up, 5 s slow, 24 s down |
+    | orders | 20.14–20.21 s | 19.78–19.91 s | 19.78–19.91 s | 21.79–21.86 s | 39 s up, 1 s degraded, 20 s down |
+
+    - **storefront** spent 0.86 % of the error budget of 99.9 % over 30 d; no page would have fired: 14.4× over 1 h and 5 min takes 51.8 s of full outage
+    - **orders** spent 0.76 % of the error budget of 99.9 % over 30 d; no page would have fired: 14.4× over 1 h and 5 min takes 51.8 s of full outage
+    - **catalogue** spent 0 % of the error budget of 99.9 % over 30 d; no page would have fired: 14.4× over 1 h and 5 min takes 51.8 s of full outage
+
     - Ledger **orders**: 15 of 715 acknowledged writes lost, 2 indeterminate, 1 recovered
       - lost numbers: 187–200, 203
 
@@ -329,6 +354,18 @@ fn junit_of_an_inconclusive_run() {
                 <property name="account" value="123456789012"/>
                 <property name="region" value="eu-west-1"/>
                 <property name="owner" value="payments-sre"/>
+                <property name="error_budget [storefront]" value="spent 0.11–0.18 % of the error budget of 99.9 % over 30 d"/>
+                <property name="page 14.4× over 1 h and 5 min [storefront]" value="no"/>
+                <property name="page 6× over 6 h and 30 min [storefront]" value="no"/>
+                <property name="page 1× over 3 d and 6 h [storefront]" value="no"/>
+                <property name="error_budget [orders]" value="spent 0.11–0.18 % of the error budget of 99.9 % over 30 d"/>
+                <property name="page 14.4× over 1 h and 5 min [orders]" value="no"/>
+                <property name="page 6× over 6 h and 30 min [orders]" value="no"/>
+                <property name="page 1× over 3 d and 6 h [orders]" value="no"/>
+                <property name="error_budget [catalogue]" value="spent 0.00–0.07 % of the error budget of 99.9 % over 30 d"/>
+                <property name="page 14.4× over 1 h and 5 min [catalogue]" value="no"/>
+                <property name="page 6× over 6 h and 30 min [catalogue]" value="no"/>
+                <property name="page 1× over 3 d and 6 h [catalogue]" value="no"/>
             </properties>
             <testcase name="rto [storefront]" classname="reboot-rds-failover" time="4.912">
                 <error message="storefront cannot decide it: the target lies within the interval (observed 3.2–5.0 s; target ≤ 4 s)" type="inconclusive"/>
@@ -350,4 +387,80 @@ fn junit_of_an_inconclusive_run() {
         </testsuite>
     </testsuites>
     "#);
+}
+
+#[test]
+fn every_format_says_what_was_spent_and_whether_a_page_would_have_fired() {
+    let scene = fixture::fail();
+    let budget = scene.report.probes[0].error_budget.clone().expect("a budget was declared");
+    // 21 s of full outage and 1 s of a partial one, of the 2592 s that 99.9 % of 30 days allow.
+    assert!(budget.spent.lo > 0.008 && budget.spent.hi < Some(0.0095), "{budget:?}");
+    assert!(budget.pages.iter().all(|page| page.fired_at.is_none()), "{budget:?}");
+    let expected = [
+        (Format::Text, "spent 0.8", "no page would have fired: 14.4× over 1 h and 5 min takes 51.8 s"),
+        (Format::Markdown, "spent 0.8", "14.4× over 1 h and 5 min takes 51.8 s of full outage"),
+        (Format::Html, "spent 0.8", "would not have fired: it takes 51.8 s of full outage"),
+        (Format::Junit, "spent 0.8", "name=\"page 14.4× over 1 h and 5 min [storefront]\" value=\"no\""),
+        (
+            Format::OpenMetrics,
+            "firedrill_error_budget_spent_ratio{",
+            "burn_rate=\"14.4\",window_seconds=\"3600\"} 0",
+        ),
+        (Format::Json, "\"error_budget\": {", "\"fired_at\": null"),
+    ];
+    for (format, spent, page) in expected {
+        let text = shown(&scene, format).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(spent), "{format:?}: {spent}");
+        assert!(text.contains(page), "{format:?}: {page}");
+    }
+}
+
+#[test]
+fn every_definition_of_the_recovery_time_is_told() {
+    let scene = fixture::pass();
+    let found = scene.report.probes[0].recovery.clone().expect("a fault was injected");
+    assert_eq!(scene.report.rto.as_ref().and_then(|rto| rto.worst_observer.as_deref()), Some("storefront"));
+    // The service is four times slower for 3 s after its outage.
+    assert!(found.full_recovery.expect("a baseline").lo > found.from_injection.hi.expect("recovered"));
+    let json: Value = serde_json::from_str(&shown(&scene, Format::Json)).expect("JSON");
+    assert_eq!(json["probes"][0]["recovery"]["total_down"]["lo"], found.total_down.lo);
+    assert_eq!(json["probes"][0]["outages"][0]["least"]["used"], "issue");
+    assert_eq!(json["probes"][0]["states"]["seconds"]["down"], 4);
+    for format in [Format::Text, Format::Markdown, Format::Html] {
+        let said = words::span(found.full_recovery.expect("a baseline"));
+        assert!(shown(&scene, format).contains(&said), "{format:?}: {said}");
+    }
+}
+
+/// The most memory that this process has held, in bytes.
+fn most_held() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a high-water mark");
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1024
+}
+
+/// A report holds its samples once more at most, and an index beside them: less than three times their size.
+/// Only where a test has a process of its own, as under nextest, does the high-water mark say something.
+#[test]
+fn a_report_of_many_samples_holds_less_than_three_times_their_size() {
+    if std::env::var_os("NEXTEST").is_none() {
+        return;
+    }
+    let mut record = fixture::pass().record;
+    let count = 1_000_000_u32;
+    let size = u64::from(count) * std::mem::size_of::<crate::sample::Sample>() as u64;
+    let before = most_held();
+    record.samples = Vec::with_capacity(count as usize);
+    record.samples.extend((0..count).map(|seq| {
+        let at = crate::clock::Moment(u64::from(seq) * 1_000_000);
+        let class = if (20_000..22_000).contains(&seq) { Class::FailFast } else { Class::Ok };
+        let done = at.plus(std::time::Duration::from_micros(700));
+        Sample { seq, scheduled: at, sent: at, done, class, ..Sample::default() }
+    }));
+    record.header.probes[0].every = 0.001;
+    let report = super::build::build(&record);
+    assert_eq!((report.probes[0].ok, report.probes[0].bad), (998_000, 2000));
+    let held = most_held() - before;
+    assert!(held < 3 * size, "{:.2} times the samples' size", held as f64 / size as f64);
+    eprintln!("{:.2} times the samples' size", held as f64 / size as f64);
 }

@@ -3,8 +3,9 @@
 
 use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
+use crate::report::facts_judged as judged;
 use crate::report::table::{Cell, Style, Table, Tone, wrap};
-use crate::report::{Objective, Outcome, Report, Verdict, words};
+use crate::report::{Objective, Outcome, Report, Verdict, cutover, words};
 
 /// The report for a terminal. `kept` names the files that hold it, such as `report.html`.
 pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -> String {
@@ -14,6 +15,9 @@ pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -
     out.objectives(report);
     out.outages(report, origin);
     out.breakdown(report, origin);
+    out.cutover(report, origin);
+    out.recovery(report);
+    out.budgets(report, origin);
     out.ledgers(report);
     out.steps(report, origin);
     out.undo(report);
@@ -144,6 +148,51 @@ impl Lines {
         self.lines.extend(table.lines(self.style, BODY));
         if all.len() > 12 {
             self.paragraph(&format!("and {} more", all.len() - 12), BODY);
+        }
+    }
+
+    fn cutover(&mut self, report: &Report, origin: Origin) {
+        let Some(found) = &report.cutover else { return };
+        self.section(&format!("Cut-over, {}", origin.label()));
+        let mut table = Table::new(&cutover::COLUMNS);
+        for row in cutover::rows(found, origin) {
+            table.row(row.into_iter().map(Cell::from).collect());
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        for (name, at) in cutover::milestones(found, origin) {
+            self.paragraph(&format!("{name}: {at}"), BODY);
+        }
+    }
+
+    fn recovery(&mut self, report: &Report) {
+        let shaken: Vec<_> = judged::shaken(report).collect();
+        if shaken.is_empty() {
+            return;
+        }
+        self.section("Recovery");
+        let columns = judged::recoveries(report);
+        let mut head = vec!["Probe"];
+        head.extend(columns.iter().map(|(_, said)| *said));
+        let mut table = Table::new(&head);
+        for probe in &shaken {
+            let mut row: Vec<Cell> = vec![clean(&probe.name).into()];
+            row.extend(columns.iter().map(|(name, _)| Cell::from(judged::recovered(probe, name))));
+            table.row(row);
+        }
+        self.lines.extend(table.lines(self.style, BODY));
+        for probe in shaken.iter().filter(|probe| probe.states.flapping) {
+            self.paragraph(&format!("{}: {}", clean(&probe.name), judged::states(probe)), BODY);
+        }
+    }
+
+    fn budgets(&mut self, report: &Report, origin: Origin) {
+        let said = judged::budgets(report, origin);
+        if said.is_empty() {
+            return;
+        }
+        self.section("Error budget");
+        for (probe, sentence) in said {
+            self.paragraph(&format!("{}: {sentence}", clean(probe)), BODY);
         }
     }
 

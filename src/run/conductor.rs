@@ -10,7 +10,7 @@ use super::event::{Ending, EventKind, Phase, Recovery, SteadyState, StepOutcome}
 use super::guardrail::Guardrail;
 use super::health::Health;
 use crate::clock::Moment;
-use crate::sample::Sample;
+use crate::sample::{Mark, Sample};
 
 /// What the conductor needs to know of a plan.
 #[derive(Clone, Debug)]
@@ -174,6 +174,7 @@ impl Conductor {
         }
         match input {
             Input::Tick => {}
+            Input::Sample(sample) if sample.mark != Mark::Base => {}
             Input::Sample(sample) => {
                 if let Some(health) = self.health.get_mut(usize::from(sample.probe)) {
                     health.observe(&sample);

@@ -21,21 +21,18 @@ use super::step::Stage;
 use super::undo::Stack;
 use crate::aws::Aws;
 use crate::clock::{Clock, Moment};
-use crate::journal::{SampleWriter, Writer};
+use crate::journal::{Intents, SampleWriter, Writer};
 use crate::plan::Planned;
 use crate::probe::Lane;
 use crate::probe::prober::{Prober, Seen};
 use crate::redact::Redactor;
-use crate::sample::Sample;
+use crate::sample::{Cause, Sample};
 use crate::watch::{Patrol, Watcher};
 
 /// How often guardrails, phases and the view look at the time.
 const TICK: Duration = Duration::from_millis(100);
 /// How often samples go to disk.
 const FLUSH: Duration = Duration::from_secs(1);
-/// The longest that one ledger's final read may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Everything a run needs.
 pub struct Run {
     /// The first line of its journal.
@@ -136,12 +133,21 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     std::fs::create_dir_all(&run.dir).map_err(journal_error)?;
     let writer = Writer::create(&run.dir, &run.header).map_err(journal_error)?;
     let samples = SampleWriter::create(&run.dir).map_err(journal_error)?;
+    let intents = Intents::create(&run.dir, run.lanes.len()).map_err(journal_error)?;
+    for (probe, lane) in run.lanes.iter().enumerate().filter(|(_, lane)| lane.ask.writes()) {
+        lane.ask.journal(intents.slot(probe));
+    }
     let (event_out, events) = mpsc::unbounded_channel();
     let recorder = Arc::new(Recorder::new(run.clock, run.redactor.clone(), writer, event_out));
     run.desk.open(recorder.clone());
     let (seen_out, seen) = mpsc::unbounded_channel();
     let prober =
         Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
+    let mut attending = JoinSet::new();
+    for lane in run.lanes.iter().filter(|lane| lane.ask.writes()) {
+        let (ask, clock) = (lane.ask.clone(), run.clock);
+        attending.spawn(async move { ask.attend(&clock).await });
+    }
     let patrol = patrol(&mut run, &recorder);
     let (message_out, messages) = mpsc::unbounded_channel();
     let (stop, _) = watch::channel(false);
@@ -151,7 +157,9 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         undo: Arc::new(Stack::new(recorder.clone())),
         recorder,
         samples,
+        intents,
         prober: Some(prober),
+        attending,
         probing_over: None,
         patrol,
         tasks: JoinSet::new(),
@@ -193,7 +201,10 @@ struct Engine<'v> {
     conductor: Conductor,
     recorder: Arc<Recorder>,
     samples: SampleWriter,
+    intents: Intents,
     prober: Option<Prober>,
+    /// What the ledgers do beside their writes; ends with the probing.
+    attending: JoinSet<()>,
     probing_over: Option<oneshot::Receiver<()>>,
     patrol: Option<Patrol>,
     undo: Arc<Stack>,
@@ -240,6 +251,7 @@ impl Engine<'_> {
                     let now = self.run.clock.now();
                     if now.since(flushed) >= FLUSH {
                         self.samples.flush()?;
+                        self.intents.sync()?;
                         flushed = now;
                     }
                     self.view.tick(now, &self.conductor);
@@ -324,9 +336,14 @@ impl Engine<'_> {
                 .map(|_| ()),
             Seen::FirstError { probe, cause, text } => {
                 let name = self.run.lanes.get(usize::from(probe)).map_or("?", |lane| lane.name.as_str());
-                let text = format!("{name}: first {cause}: {text}");
+                // What is told of a good answer is no error.
+                let text = match cause {
+                    Cause::None => format!("{name}: {text}"),
+                    cause => format!("{name}: first {cause}: {text}"),
+                };
                 self.recorder.record(EventKind::Noted { text }).map(|_| ())
             }
+            Seen::Noted { text } => self.recorder.record(EventKind::Noted { text }).map(|_| ()),
             Seen::Identity { identity, who } => {
                 self.recorder.record(EventKind::IdentityMet { identity, who: who.to_string() }).map(|_| ())
             }
@@ -384,6 +401,7 @@ impl Engine<'_> {
             patrol.stop();
         }
         let Some(prober) = self.prober.take() else { return };
+        self.attending.abort_all();
         let (over, probing_over) = oneshot::channel();
         self.probing_over = Some(probing_over);
         tokio::spawn(async move {
@@ -404,12 +422,13 @@ impl Engine<'_> {
                 let _ = over.await;
             }
             for lane in lanes {
-                let read = tokio::time::timeout(READ_TIMEOUT, lane.ask.read_back(recorder.clock())).await;
+                let limit = lane.ask.read_within();
+                let read = tokio::time::timeout(limit, lane.ask.read_back(recorder.clock())).await;
                 let reading = match read {
                     Ok(None) => continue,
                     Ok(Some(reading)) => reading,
                     Err(_) => {
-                        let error = format!("not read within {}", crate::notation::units::show(READ_TIMEOUT));
+                        let error = format!("not read within {}", crate::notation::units::show(limit));
                         Reading { error: Some(error), ..Reading::default() }
                     }
                 };

@@ -102,8 +102,13 @@ pub struct EnvironmentFacts {
 /// One probe, as measuring needs to know it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeFacts {
-    /// Its name in the file.
+    /// Its name: the file's, and what tells it from the file's other lanes of that probe
+    /// (`storefront`, `storefront/kept`).
     pub name: String,
+    /// Its name in the file.
+    pub probe: String,
+    /// Which client it stands for: `fresh`, `kept` or `reconnect`, where the kind knows any.
+    pub client: Option<String>,
     /// Its kind: `http`, `postgres.ledger`, …
     pub kind: String,
     /// One line for people: what is asked of whom. Secrets redacted.
@@ -116,6 +121,32 @@ pub struct ProbeFacts {
     pub must_stay_up: bool,
     /// Whether it writes numbered entries that are read back.
     pub ledger: bool,
+    /// How to read its answers, when it asks name servers.
+    #[serde(default)]
+    pub dns: Option<DnsFacts>,
+}
+
+/// How to read the answers of a lane that asks name servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsFacts {
+    /// Whom it asks.
+    pub role: DnsRole,
+    /// Whether the cut-over decides its probe's RTO.
+    pub decides_cutover: bool,
+    /// Whether only what was seen here counts, and not what other caches may hold.
+    pub this_resolver_only: bool,
+}
+
+/// What a name server is to whoever asks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DnsRole {
+    /// It holds the zone itself.
+    Authoritative,
+    /// It looks names up for others, and may cache.
+    Resolver,
+    /// This machine's own resolver, as its programs ask it.
+    System,
 }
 
 /// The declared targets. Times in seconds, ratios from 0 to 1.
@@ -123,6 +154,9 @@ pub struct ProbeFacts {
 pub struct Objectives {
     /// Recovery time objective.
     pub rto: Option<f64>,
+    /// From when to when the recovery time is counted.
+    #[serde(default)]
+    pub rto_measured: RtoMeasured,
     /// Recovery point objective in seconds of acknowledged writes.
     pub rpo_seconds: Option<f64>,
     /// Recovery point objective in acknowledged writes.
@@ -134,6 +168,58 @@ pub struct Objectives {
     /// Time until the first of the experiment's alarms fires: MTTD, in seconds.
     #[serde(default)]
     pub detection: Option<f64>,
+    /// How much of an SLO's error budget the drill may spend.
+    #[serde(default)]
+    pub error_budget: Option<ErrorBudget>,
+}
+
+/// From when to when a recovery time is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RtoMeasured {
+    /// From the call that injected the fault to the end of the last outage.
+    #[default]
+    FromInjection,
+    /// From the begin of the first outage to the end of the last one: what users saw.
+    FromFirstFailure,
+    /// The outages' lengths in all.
+    TotalDown,
+    /// From the call until latency and throughput were back to what they had been.
+    FullRecovery,
+}
+
+impl RtoMeasured {
+    /// Its name in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            RtoMeasured::FromInjection => "from_injection",
+            RtoMeasured::FromFirstFailure => "from_first_failure",
+            RtoMeasured::TotalDown => "total_down",
+            RtoMeasured::FullRecovery => "full_recovery",
+        }
+    }
+}
+
+/// An SLO, and how much of its error budget one drill may spend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorBudget {
+    /// The share of requests that the service promises to serve.
+    pub slo: f64,
+    /// Over how long, in seconds.
+    pub over: f64,
+    /// The share of the budget that the drill may spend.
+    pub spend_at_most: f64,
+    /// Budget by slices of time, not by requests.
+    pub time_slice: Option<TimeSlice>,
+}
+
+/// A slice of time counts as good when enough of its requests were served (OpenSLO's `Timeslices`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeSlice {
+    /// How long a slice is, in seconds: `timeSliceWindow`.
+    pub window: f64,
+    /// The share that must be served in it: `timeSliceTarget`.
+    pub target: f64,
 }
 
 /// A limit on one latency percentile.
@@ -516,4 +602,127 @@ pub struct Reading {
     pub stable: bool,
     /// Why the ledger could not be read, when it could not.
     pub error: Option<String>,
+    /// How many reads in a row agreed.
+    #[serde(default)]
+    pub reads: u32,
+    /// Numbers that were accepted and had not arrived yet where they are read from: replication was
+    /// still under way when the watch ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<(u32, u32)>,
+    /// How long entries took to arrive where they are read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Lag>,
+    /// What light reads saw while the drill went on.
+    #[serde(default)]
+    pub glimpses: Glimpses,
+    /// What became of the server that was the writer before the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<OldPrimary>,
+    /// Where in its log each server acknowledged its last write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<Position>,
+    /// How far the server that was read had followed its predecessor's log when it took over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<Position>,
+    /// How to remove what the ledger left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// What else the store said: context, never a verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// How long entries took from their acknowledgement until they were seen where they are read from,
+/// in seconds; each the most that it can have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Lag {
+    /// How many were seen to arrive.
+    pub count: u64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// Light reads of the newest entries, through the path that clients use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Glimpses {
+    /// How many were answered.
+    pub reads: u64,
+    /// How many were not.
+    pub failed: u64,
+    /// Those in which something acknowledged was missing, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed: Vec<Glimpse>,
+}
+
+/// One light read in which something was missing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Glimpse {
+    /// When it began.
+    pub began_ns: Moment,
+    /// When it was complete.
+    pub done_ns: Moment,
+    /// Who answered.
+    pub who: Option<String>,
+    /// Numbers that had been acknowledged before it began and were not there.
+    pub missing: Vec<(u32, u32)>,
+}
+
+/// What became of the server that was the writer before the fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OldPrimary {
+    /// Who it says it is.
+    pub who: Option<String>,
+    /// In which role it was seen, in order of time.
+    pub roles: Vec<RoleSpan>,
+    /// The numbers that it holds, as inclusive ranges, ascending.
+    pub present: Vec<(u32, u32)>,
+    /// Why it could not be read in the end, when it could not.
+    pub error: Option<String>,
+    /// How to read what is there, for whoever wants to save it.
+    pub query: Option<String>,
+}
+
+/// A time in which a server was seen in one role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpan {
+    /// When the first look began.
+    pub from_ns: Moment,
+    /// When the last look was done.
+    pub to_ns: Moment,
+    /// How many looks.
+    pub looks: u32,
+    /// The role.
+    pub role: Role,
+    /// Whether another server had acknowledged a write before the first of these looks.
+    pub superseded: bool,
+    /// How many writes of ours it took then, where writing to it was asked for.
+    pub wrote: u32,
+}
+
+/// The role that a server says it is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It takes writes.
+    Writer,
+    /// It does not.
+    Standby,
+    /// It did not answer.
+    #[default]
+    Unreachable,
+}
+
+/// A place in a server's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The server.
+    pub who: String,
+    /// The write that was acknowledged there; 0 when it is about none.
+    pub seq: u32,
+    /// Bytes from the log's beginning.
+    pub byte: u64,
 }

@@ -1,12 +1,12 @@
 //! What a plan says of itself: the journal's first line, and what the conductor plays.
 
 use super::conductor::{Script, ScriptProbe, ScriptStep};
-use super::event::{EnvironmentFacts, Header, ProbeFacts};
+use super::event::{EnvironmentFacts, Header};
 use super::guardrail::{self, Guardrail};
 use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::spec::Loaded;
-use crate::spec::experiment::{self, Experiment, Watch};
+use crate::spec::experiment::{self, Experiment};
 use crate::watch::Watcher;
 
 /// What is known of a run besides its plan.
@@ -35,7 +35,7 @@ impl Plan {
             dry_run: circumstances.dry_run,
             experiment: loaded.facts(),
             environment: circumstances.environment,
-            probes: self.probe_facts(loaded),
+            probes: self.probes.clone(),
             objectives: experiment.objectives.facts(),
             steady_state: experiment.steady_state.facts(),
             recovery: experiment.recovery_facts(),
@@ -57,18 +57,18 @@ impl Plan {
             after: step.after.clone(),
             go_on_after_failure: step.go_on_after_failure,
         });
-        let probes = self.lanes.iter().zip(&experiment.probes).map(|(lane, watch)| ScriptProbe {
+        let probes = self.lanes.iter().zip(&self.probes).map(|(lane, facts)| ScriptProbe {
             name: lane.name.clone(),
             every: lane.every,
             deadline: lane.ask.deadline(),
-            must_stay_up: watch.must_stay_up,
+            must_stay_up: facts.must_stay_up,
         });
         Script {
             steps: steps.collect(),
             probes: probes.collect(),
             steady_state: experiment.steady_state.facts(),
             recovery: experiment.recovery_facts(),
-            guardrails: experiment.stop_when.iter().filter_map(|rule| guardrail(rule, experiment)).collect(),
+            guardrails: experiment.stop_when.iter().flat_map(|rule| self.guardrails(rule)).collect(),
             measure_from: self.measure_from(experiment),
             dry_run,
         }
@@ -81,19 +81,15 @@ impl Plan {
         self.steps.iter().position(|step| step.name == name.value)
     }
 
-    fn probe_facts(&self, loaded: &Loaded) -> Vec<ProbeFacts> {
-        let facts = loaded.experiment.probes.iter().map(Watch::facts);
-        facts.map(|facts| ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts }).collect()
+    /// A rule of the file, once for each lane of the probe that it names.
+    fn guardrails(&self, rule: &experiment::Guardrail) -> Vec<Guardrail> {
+        let watches = match rule {
+            experiment::Guardrail::Elapsed(limit) => vec![guardrail::Watch::Elapsed(*limit)],
+            experiment::Guardrail::ProbeDown { probe, down_for } => {
+                let lanes = self.probes.iter().enumerate().filter(|(_, facts)| facts.probe == probe.value);
+                lanes.map(|(probe, _)| guardrail::Watch::DownFor { probe, limit: *down_for }).collect()
+            }
+        };
+        watches.into_iter().map(|watch| Guardrail { rule: rule.to_string(), watch }).collect()
     }
-}
-
-fn guardrail(rule: &experiment::Guardrail, experiment: &Experiment) -> Option<Guardrail> {
-    let watch = match rule {
-        experiment::Guardrail::Elapsed(limit) => guardrail::Watch::Elapsed(*limit),
-        experiment::Guardrail::ProbeDown { probe, down_for } => {
-            let probe = experiment.probes.iter().position(|watch| watch.name.text == probe.value)?;
-            guardrail::Watch::DownFor { probe, limit: *down_for }
-        }
-    };
-    Some(Guardrail { rule: rule.to_string(), watch })
 }

@@ -60,6 +60,7 @@ pub(super) struct WatchDraft {
     pub(super) place: Span,
     pub(super) probe: Option<Probe>,
     pub(super) every: Option<Spanned<Duration>>,
+    pub(super) edge_every: Option<Option<Spanned<Duration>>>,
     pub(super) must_stay_up: Option<bool>,
 }
 
@@ -125,6 +126,7 @@ impl Draft {
                 name: watch.name,
                 probe: watch.probe?,
                 every: watch.every?.value,
+                edge_every: watch.edge_every?.map(|every| every.value),
                 must_stay_up: watch.must_stay_up?,
             })
         });
@@ -253,7 +255,7 @@ fn probes(top: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<WatchDraft> {
 }
 
 fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
-    const BESIDE: &[&str] = &["every", "must_stay_up"];
+    const BESIDE: &[&str] = &["every", "edge_every", "must_stay_up"];
     let name = SpannedName { text: key.text.clone(), span: key.span };
     plain_name("probe", &name, cx);
     let expects = "a probe: its kind, such as `http`, and perhaps `every`";
@@ -265,15 +267,19 @@ fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
             ),
             _ => cx.unexpected(node, expects),
         }
-        let (kind, probe, every, must_stay_up) = (None, None, None, None);
-        return WatchDraft { place: name.span, name, kind, probe, every, must_stay_up };
+        let (kind, probe, every, edge_every, must_stay_up) = (None, None, None, None, None);
+        return WatchDraft { place: name.span, name, kind, probe, every, edge_every, must_stay_up };
     };
     let (place, kind, probe) = one_probe(key.span, inside, BESIDE, cx);
     let every = inside.iter().any(|(key, _)| key.text == "every");
     WatchDraft {
         every: match every {
             true => field(inside, node.span, "every", None, cx),
-            false => Some(Spanned { value: Duration::from_millis(100), span: key.span }),
+            false => Some(Spanned { value: Probe::usual_spacing(kind.unwrap_or_default()), span: key.span }),
+        },
+        edge_every: match inside.iter().any(|(key, _)| key.text == "edge_every") {
+            true => field(inside, node.span, "edge_every", None, cx).map(Some),
+            false => Some(None),
         },
         must_stay_up: field(inside, node.span, "must_stay_up", Some(false), cx),
         name,

@@ -15,7 +15,7 @@ use crate::aws::find::Target;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
-use crate::probe::Probe;
+use crate::probe::{Probe, Variant};
 use crate::run::event;
 use crate::{record, words};
 
@@ -80,7 +80,7 @@ impl Experiment {
 
     /// How long to wait for recovery: ten minutes unless told otherwise, or twice the RTO when that is longer.
     pub fn within(&self) -> Duration {
-        let rto = self.objectives.rto.as_ref().map_or(Duration::ZERO, |rto| rto.value);
+        let rto = self.objectives.rto.as_ref().map_or(Duration::ZERO, |rto| rto.within);
         self.recovery.within.unwrap_or_else(|| Duration::from_secs(600).max(rto.saturating_mul(2)))
     }
 
@@ -97,12 +97,14 @@ impl Experiment {
 record! {
     /// The targets that the drill is held against. A probe must be able to decide each one.
     pub struct Objectives {
-        /// Recovery time objective: from the fault until every probe it hit is good again.
-        pub rto: Option<Spanned<Duration>>,
+        /// Recovery time objective: from the fault until every probe it hit is good again (`2m`), or counted
+        /// otherwise (`{ within: 2m, measured: total_down }`).
+        pub rto: Option<Spanned<Rto>>,
         /// Recovery point objective: seconds of acknowledged writes (`0s`), or how many (`{ writes: 0 }`).
         pub rpo: Option<Spanned<Rpo>>,
-        /// Share of good answers from the fault to the end of observation.
-        pub availability: Option<Spanned<Ratio>>,
+        /// Share of good answers from the fault to the end of observation (`95%`), or how much of an SLO's error
+        /// budget that time may spend (`{ slo: 99.9%, over: 30d, spend_at_most: 10% }`).
+        pub availability: Option<Spanned<Availability>>,
         /// Limits on percentiles of the latency of good answers, such as `{ p99: 800ms }`.
         pub latency: Option<Spanned<Latency>>,
         /// Time from the fault until the first alarm of `alarms:` fires (MTTD).
@@ -119,9 +121,11 @@ impl Objectives {
     /// The objectives as the journal keeps them.
     pub fn facts(&self) -> event::Objectives {
         let rpo = self.rpo.as_ref().map(|rpo| rpo.value);
+        let availability = self.availability.as_ref().map(|availability| availability.value.clone());
         let latency = self.latency.iter().flat_map(|latency| &latency.0);
         event::Objectives {
-            rto: self.rto.as_ref().map(|rto| rto.as_secs_f64()),
+            rto: self.rto.as_ref().map(|rto| rto.within.as_secs_f64()),
+            rto_measured: self.rto.as_ref().map(|rto| rto.measured.into()).unwrap_or_default(),
             rpo_seconds: match rpo {
                 Some(Rpo::Seconds(seconds)) => Some(seconds.as_secs_f64()),
                 _ => None,
@@ -130,7 +134,14 @@ impl Objectives {
                 Some(Rpo::Writes(writes)) => Some(writes),
                 _ => None,
             },
-            availability: self.availability.as_ref().map(|ratio| ratio.value.0),
+            availability: match &availability {
+                Some(Availability::Served(ratio)) => Some(ratio.0),
+                _ => None,
+            },
+            error_budget: match availability {
+                Some(Availability::Budget(budget)) => Some(budget.facts()),
+                _ => None,
+            },
             latency: latency
                 .map(|(percentile, limit)| event::LatencyObjective {
                     percentile: *percentile,
@@ -138,6 +149,132 @@ impl Objectives {
                 })
                 .collect(),
             detection: self.detection.as_ref().map(|limit| limit.as_secs_f64()),
+        }
+    }
+}
+
+words! {
+    /// From when to when a recovery time is counted.
+    pub enum Measured {
+        /// From the call that injected the fault to the end of the last outage.
+        "from_injection" => FromInjection,
+        /// From the begin of the first outage to the end of the last one: what users saw.
+        "from_first_failure" => FromFirstFailure,
+        /// The outages' lengths in all.
+        "total_down" => TotalDown,
+        /// From the call until latency and throughput are back within 20 % of what they had been.
+        "full_recovery" => FullRecovery,
+    }
+}
+
+impl From<Measured> for event::RtoMeasured {
+    fn from(measured: Measured) -> event::RtoMeasured {
+        match measured {
+            Measured::FromInjection => event::RtoMeasured::FromInjection,
+            Measured::FromFirstFailure => event::RtoMeasured::FromFirstFailure,
+            Measured::TotalDown => event::RtoMeasured::TotalDown,
+            Measured::FullRecovery => event::RtoMeasured::FullRecovery,
+        }
+    }
+}
+
+record! {
+    /// An RTO, and what it is counted from and to.
+    pub struct RtoCounted {
+        /// How long it may take.
+        pub within: Duration,
+        /// From when to when.
+        pub measured: Measured = Measured::FromInjection,
+    }
+}
+
+/// A recovery time objective.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rto {
+    /// How long it may take.
+    pub within: Duration,
+    /// From when to when.
+    pub measured: Measured,
+}
+
+impl Decode for Rto {
+    fn expects() -> String {
+        "a duration such as 2m, or { within: 2m, measured: from_first_failure }".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => {
+                RtoCounted::decode(node, cx).map(|rto| Rto { within: rto.within, measured: rto.measured })
+            }
+            Value::Scalar { .. } => {
+                Duration::decode(node, cx).map(|within| Rto { within, measured: Measured::FromInjection })
+            }
+            _ => {
+                cx.unexpected(node, &Self::expects());
+                None
+            }
+        }
+    }
+}
+
+/// How available the service must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Availability {
+    /// This share of answers is good.
+    Served(Ratio),
+    /// So much of an error budget is spent.
+    Budget(ErrorBudget),
+}
+
+impl Decode for Availability {
+    fn expects() -> String {
+        format!("{}, or {{ slo: 99.9%, over: 30d, spend_at_most: 10% }}", Ratio::expects())
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Map(_) => ErrorBudget::decode(node, cx).map(Availability::Budget),
+            _ => Ratio::decode(node, cx).map(Availability::Served),
+        }
+    }
+}
+
+record! {
+    /// How much of an SLO's error budget the drill may spend.
+    pub struct ErrorBudget {
+        /// The service level objective: the share of requests that the service promises to serve.
+        pub slo: Ratio,
+        /// Over how long the promise is kept.
+        pub over: Duration = Duration::from_secs(30 * 86_400),
+        /// The share of the budget that the drill may spend.
+        pub spend_at_most: Ratio = Ratio(1.0),
+        /// Budget by slices of time instead of by requests.
+        pub time_slice: Option<TimeSlice>,
+    }
+}
+
+record! {
+    /// A slice of time that counts as good when enough of its requests were served (OpenSLO's `Timeslices`).
+    pub struct TimeSlice {
+        /// How long a slice is: `timeSliceWindow`.
+        pub window: Duration = Duration::from_secs(60),
+        /// The share that must be served in it: `timeSliceTarget`.
+        pub target: Ratio = Ratio(0.95),
+    }
+}
+
+impl ErrorBudget {
+    /// The budget as the journal keeps it.
+    fn facts(&self) -> event::ErrorBudget {
+        event::ErrorBudget {
+            slo: self.slo.0,
+            over: self.over.as_secs_f64(),
+            spend_at_most: self.spend_at_most.0,
+            time_slice: self
+                .time_slice
+                .as_ref()
+                .map(|slice| event::TimeSlice { window: slice.window.as_secs_f64(), target: slice.target.0 }),
         }
     }
 }
@@ -193,12 +330,6 @@ impl Decode for Ratio {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        if let Value::Map(entries) = &node.value
-            && let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "slo")
-        {
-            cx.report(super::later::problem("slo", "error-budget objectives", key.span));
-            return None;
-        }
         let text = cx.text(node, &Self::expects())?;
         let ratio = units::ratio(&text).map(Ratio);
         if ratio.is_none() {
@@ -260,21 +391,27 @@ pub struct Watch {
     pub probe: Probe,
     /// Spacing of the samples.
     pub every: Duration,
+    /// Spacing of the samples in between while an outage is on, to date its end more closely.
+    pub edge_every: Option<Duration>,
     /// Whether an outage of it is a failure of its own.
     pub must_stay_up: bool,
 }
 
 impl Watch {
-    /// The probe as the journal keeps it.
-    pub fn facts(&self) -> event::ProbeFacts {
+    /// One lane of the probe as the journal keeps it.
+    pub fn facts(&self, variant: &Variant) -> event::ProbeFacts {
+        let probe = self.name.text.clone();
         event::ProbeFacts {
-            name: self.name.text.clone(),
+            name: variant.name.as_ref().map_or(probe.clone(), |name| format!("{probe}/{name}")),
+            probe,
+            client: variant.client.map(|client| client.word().to_owned()),
             kind: self.probe.name().to_owned(),
-            summary: self.probe.summary(),
+            summary: variant.probe.summary(),
             every: self.every.as_secs_f64(),
-            deadline: self.probe.deadline().as_secs_f64(),
+            deadline: variant.probe.deadline().as_secs_f64(),
             must_stay_up: self.must_stay_up,
             ledger: self.probe.is_ledger(),
+            dns: variant.probe.dns_facts(),
         }
     }
 }

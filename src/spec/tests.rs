@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::experiment::Undo;
 use super::*;
+use crate::probe::Variant;
 use crate::run::event;
 
 const TEXT: &str = r#"
@@ -76,12 +77,12 @@ fn every_part_of_an_experiment_is_read() {
     assert_eq!(experiment.steady_state.facts(), event::SteadyState { watch: 10.0, availability: 1.0 });
     let rails: Vec<String> = experiment.stop_when.iter().map(ToString::to_string).collect();
     assert_eq!(rails, ["elapsed: 15m", "probe: shop, down_for: 5m"]);
-    let shop = experiment.probes[0].facts();
+    let shop = experiment.probes[0].facts(&Variant::alone(experiment.probes[0].probe.clone()));
     assert_eq!(
         (shop.name.as_str(), shop.kind.as_str(), shop.every, shop.ledger),
         ("shop", "http", 0.05, false)
     );
-    assert!(shop.must_stay_up && experiment.probes[1].facts().ledger);
+    assert!(shop.must_stay_up && experiment.probes[1].probe.is_ledger());
 
     let [first, pause, stop] = &experiment.steps[..] else { panic!("three steps") };
     let Does::Run(program) = &first.does else { panic!("a program") };

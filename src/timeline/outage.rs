@@ -76,17 +76,18 @@ impl Rule {
     }
 }
 
-/// What is asked of the samples again and again, computed once.
+/// What is asked of the samples again and again, computed once. Positions are kept in four bytes: a
+/// probe is asked for less than 2³² samples, and this stands beside all of them.
 struct Index<'a> {
     samples: &'a [Sample],
     /// Bad samples before each position.
-    bad: Vec<usize>,
+    bad: Vec<u32>,
     /// Length of the run of like samples that starts at each position.
-    run: Vec<usize>,
+    run: Vec<u32>,
     /// The end of the confirmation time that starts at each position.
-    confirm_end: Vec<usize>,
+    confirm_end: Vec<u32>,
     /// The next position at which an outage is entered.
-    next_entry: Vec<usize>,
+    next_entry: Vec<u32>,
     /// The latest that any sample from each position on was decided, when good.
     decided: Vec<u64>,
 }
@@ -98,7 +99,7 @@ impl<'a> Index<'a> {
         let mut count = 0;
         bad.push(0);
         for sample in samples {
-            count += usize::from(sample.class.bad());
+            count += u32::from(sample.class.bad());
             bad.push(count);
         }
         let mut run = vec![1; len];
@@ -108,14 +109,15 @@ impl<'a> Index<'a> {
             }
         }
         let window_end = ends(samples, rule.window);
-        let mut next_entry = vec![len; len + 1];
+        let mut next_entry = vec![len as u32; len + 1];
         let mut decided = vec![0; len + 1];
         for at in (0..len).rev() {
             let is_bad = samples[at].class.bad();
-            let within = bad[window_end[at]] - bad[at];
-            let dense = within >= IN_A_ROW && 2 * within >= window_end[at] - at;
-            let entered = is_bad && (run[at] >= IN_A_ROW || dense);
-            next_entry[at] = if entered { at } else { next_entry[at + 1] };
+            let end = window_end[at] as usize;
+            let within = (bad[end] - bad[at]) as usize;
+            let dense = within >= IN_A_ROW && 2 * within >= end - at;
+            let entered = is_bad && (run[at] as usize >= IN_A_ROW || dense);
+            next_entry[at] = if entered { at as u32 } else { next_entry[at + 1] };
             decided[at] = decided[at + 1].max(if is_bad { 0 } else { samples[at].done.0 });
         }
         Index { samples, bad, run, confirm_end: ends(samples, rule.confirm), next_entry, decided }
@@ -130,21 +132,29 @@ impl<'a> Index<'a> {
         self.bad.last() == self.bad.get(at)
     }
 
+    fn run(&self, at: usize) -> usize {
+        self.run[at] as usize
+    }
+
+    fn next_entry(&self, at: usize) -> usize {
+        self.next_entry[at] as usize
+    }
+
     /// Whether the sample at this position starts a confirmed run.
     fn confirmed(&self, at: usize, rule: &Rule) -> bool {
-        let end = self.confirm_end[at];
+        let end = self.confirm_end[at] as usize;
         let bad = self.bad[end] - self.bad[at];
         let needed = self.samples[at].sent.plus(rule.confirm).minus(rule.tolerance);
         !self.is_bad(at)
-            && self.run[at] >= rule.run
-            && bad as f64 <= CONFIRM_BAD * (end - at) as f64
-            && self.next_entry[at] >= end
+            && self.run(at) >= rule.run
+            && f64::from(bad) <= CONFIRM_BAD * (end - at) as f64
+            && self.next_entry(at) >= end
             && self.decided[at] >= needed.0
     }
 }
 
 /// For each position, the first position that was sent `after` or more later.
-fn ends(samples: &[Sample], after: Duration) -> Vec<usize> {
+fn ends(samples: &[Sample], after: Duration) -> Vec<u32> {
     let mut end = 0;
     samples
         .iter()
@@ -155,7 +165,7 @@ fn ends(samples: &[Sample], after: Duration) -> Vec<usize> {
             while samples.get(end).is_some_and(|later| later.sent < limit) {
                 end += 1;
             }
-            end
+            end as u32
         })
         .collect()
 }
@@ -166,7 +176,7 @@ pub(super) fn find(samples: &[Sample], rule: &Rule) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut from = 0;
     loop {
-        let entry = index.next_entry[from];
+        let entry = index.next_entry(from);
         if entry >= samples.len() {
             return spans;
         }
@@ -175,7 +185,7 @@ pub(super) fn find(samples: &[Sample], rule: &Rule) -> Vec<Span> {
             let after_bad = index.is_bad(at - 1);
             after_bad
                 && index.confirmed(*at, rule)
-                && (index.good_to_the_end(*at) || index.run[*at] >= hidden(samples, first_bad, *at))
+                && (index.good_to_the_end(*at) || index.run(*at) >= hidden(samples, first_bad, *at))
         });
         let last_bad = match good {
             Some(at) => at - 1,

@@ -188,7 +188,7 @@ fn samples_are_put_in_the_order_they_were_sent() {
     samples.sort_by_key(|sample| sample.done);
     let timeline = Timeline::of(&record(Vec::new(), samples));
     assert_eq!(timeline.tracks[0].spans.len(), 1);
-    assert!(timeline.tracks[0].samples.is_sorted_by_key(|sample| sample.sent));
+    assert!(timeline.tracks[0].valid.is_sorted_by_key(|sample| sample.sent));
 }
 
 #[test]
@@ -199,4 +199,20 @@ fn a_missing_sample_was_due_all_the_same() {
     samples[18].class = Class::Void;
     let timeline = Timeline::of(&record(Vec::new(), samples));
     assert_eq!((timeline.tracks[0].due(), timeline.tracks[0].valid.len()), (19, 18));
+}
+
+#[test]
+fn samples_off_the_schedule_are_not_due_and_late_answers_are_no_evidence() {
+    let mut samples = seen(&format!("{}xxxxxxxxxx{}", good(40), good(60)));
+    let mut edge = sample(0, 3, 4.95, 4.955, Class::FailFast);
+    edge.mark = crate::sample::Mark::Edge;
+    let mut late = sample(0, 45, 4.5, 8.0, Class::Ok);
+    late.mark = crate::sample::Mark::Late;
+    samples.extend([edge, late]);
+    let timeline = Timeline::of(&record(Vec::new(), samples));
+    let track = &timeline.tracks[0];
+    assert_eq!((track.due(), track.base().count(), track.valid.len(), track.late.len()), (110, 110, 111, 1));
+    // The edge sample dates the end more closely than the schedule alone.
+    assert_eq!(track.spans.len(), 1);
+    assert_eq!(track.valid[track.spans[0].last_bad].mark, crate::sample::Mark::Edge);
 }

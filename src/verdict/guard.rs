@@ -1,20 +1,17 @@
 //! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
 
-use super::DRY_RUN;
+use super::{DRY_RUN, Seen};
 use crate::clock::Moment;
 use crate::journal::Record;
-use crate::measure::ledger::Ledger;
 use crate::measure::outage::Basis;
 use crate::measure::service::Service;
 use crate::measure::{Interval, Measures};
-use crate::report::{Seen, words};
 use crate::run::event::{Ending, EventKind, StepOutcome};
 use crate::timeline::{Timeline, Track};
+use crate::words;
 
 /// The share of samples that must say something.
 const COVERAGE: f64 = 0.95;
-/// Acknowledged writes needed before and after the fault.
-const WRITES: u64 = 3;
 
 /// What keeps every objective from passing, worst first, each a sentence.
 pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) -> Vec<String> {
@@ -130,6 +127,7 @@ pub(super) fn evidence(record: &Record, timeline: &Timeline, measures: &Measures
             _ => None,
         })
         .collect();
+    seen.extend(super::cutover::evidence(measures));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let Some(felt) = service.felt else { continue };
         let before = track.valid.iter().take_while(|sample| sample.sent < felt.sent);
@@ -155,51 +153,10 @@ pub(super) fn of_service(name: &str, service: &Service) -> Option<String> {
     })
 }
 
-/// Why a ledger's figures cannot carry a pass.
-pub(super) fn of_ledger(ledger: &Ledger) -> Option<String> {
-    let probe = &ledger.probe;
-    let writes = |count| words::counted(count, "write", "writes");
-    if let Some(error) = &ledger.error {
-        return Some(format!("{probe} could not be read back: {error}"));
-    }
-    if !ledger.stable {
-        return Some(format!("{probe} gave different answers when it was read back more than once"));
-    }
-    if ledger.unexpected > 0 {
-        return Some(format!("{probe} held {} that this run never sent", writes(ledger.unexpected)));
-    }
-    if ledger.phantom > 0 {
-        return Some(format!("{probe} held {} that had certainly failed", writes(ledger.phantom)));
-    }
-    if ledger.unread > 0 {
-        return Some(format!(
-            "{probe} acknowledged {} after the final read had begun",
-            writes(ledger.unread)
-        ));
-    }
-    [(ledger.acked_before, "before"), (ledger.acked_after, "after")].into_iter().find_map(|(acked, when)| {
-        (acked < WRITES).then(|| {
-            format!("{probe} had {} acknowledged {when} the fault, and {WRITES} are needed", writes(acked))
-        })
-    })
-}
-
 /// What a reader should know of the measures, whatever the verdict.
-pub(super) fn anomalies(timeline: &Timeline, measures: &Measures) -> Vec<String> {
-    let mut notes = Vec::new();
-    for ledger in &measures.ledgers {
-        let probe = &ledger.probe;
-        if let Some((lost, survived)) = ledger.hole {
-            notes.push(format!(
-                "{probe}: write {lost} is lost, though write {survived}, sent after it was acknowledged, survived: \
-                 this is not the lag of a replica but a hole"
-            ));
-        }
-        if ledger.duplicated > 0 {
-            let count = words::counted(ledger.duplicated, "entry is", "entries are");
-            notes.push(format!("{probe}: {count} there more than once"));
-        }
-    }
+pub(super) fn anomalies(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<String> {
+    let mut notes = super::cutover::notes(record, timeline, measures);
+    measures.ledgers.iter().for_each(|ledger| notes.extend(super::ledger::findings(ledger)));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let name = &track.facts.name;
         if track.spoilt > 0 {

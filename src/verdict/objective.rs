@@ -1,13 +1,14 @@
 //! Each declared target against each observer.
 
-use super::{detection, guard};
+use super::{Objective, Verdict, cutover, detection, guard, ledger};
 use crate::journal::Record;
+use crate::measure::budget::Budget;
 use crate::measure::ledger::Ledger;
 use crate::measure::service::{Recovered, Service};
 use crate::measure::{Interval, Measures};
-use crate::report::{Objective, Verdict, words};
-use crate::run::event::{Objectives, ProbeFacts};
+use crate::run::event::{ErrorBudget, Objectives, ProbeFacts, RtoMeasured};
 use crate::timeline::Timeline;
+use crate::words;
 
 /// Stands for the observer of a target that no probe can decide.
 const NOBODY: &str = "no probe";
@@ -25,12 +26,22 @@ pub(super) fn all(
     let impacted = || probes.iter().filter(|(facts, _)| !facts.must_stay_up).copied();
     let mut out = Vec::new();
     if let Some(target) = targets.rto {
-        each(&mut out, "rto", target, "s", impacted().map(|(facts, service)| rto(facts, service, target)));
+        let found = impacted().map(|(facts, service)| rto(facts, service, target, targets.rto_measured));
+        each(&mut out, "rto", target, "s", found);
+        cutover::account(&mut out, target, record, timeline, measures);
     }
     recovery_point(&mut out, targets, measures);
     if let Some(target) = targets.availability {
         let found = impacted().map(|(facts, service)| availability(facts, service, target));
         each(&mut out, "availability", target, "ratio", found);
+    }
+    if let Some(declared) = &targets.error_budget {
+        let found = probes
+            .iter()
+            .zip(&measures.budgets)
+            .filter(|((facts, _), _)| !facts.must_stay_up)
+            .map(|((facts, service), budget)| error_budget(facts, service, budget.as_ref(), declared));
+        each(&mut out, "error_budget", declared.spend_at_most, "budget", found);
     }
     for latency in &targets.latency {
         let name = format!("latency_p{}", latency.percentile);
@@ -119,30 +130,95 @@ fn at_least(observed: Interval, target: f64) -> Verdict {
     }
 }
 
-fn rto(facts: &ProbeFacts, service: &Service, target: f64) -> Objective {
+fn rto(facts: &ProbeFacts, service: &Service, target: f64, measured: RtoMeasured) -> Objective {
     let name = &facts.name;
     let blank = undecided("rto", name, target, "s", format!("{name} measured nothing after the fault"));
-    let Some(rto) = service.rto else { return blank };
-    let (again, seconds) = (if facts.ledger { "took writes" } else { "answered" }, rto.seconds);
-    let what = match rto.how {
-        Recovered::Confirmed => format!("{name} {again} again {} after the call", words::span(seconds)),
-        Recovered::Unconfirmed => format!(
+    let (Some(rto), Some(recovery)) = (service.rto, &service.recovery) else { return blank };
+    let seconds = match measured {
+        RtoMeasured::FromInjection => recovery.from_injection,
+        RtoMeasured::FromFirstFailure => recovery.from_first_failure,
+        RtoMeasured::TotalDown => recovery.total_down,
+        RtoMeasured::FullRecovery => match recovery.full {
+            Some(full) => full,
+            None => {
+                let because = format!("{name} has too few answers before the fault to say what normal is");
+                return Objective { because, ..blank };
+            }
+        },
+    };
+    let what = recovered(facts, service, rto.how, seconds, measured);
+    guarded(decided(blank, seconds, what), guard::of_service(name, service).as_ref())
+}
+
+/// How a probe recovered, in words.
+fn recovered(
+    facts: &ProbeFacts,
+    service: &Service,
+    how: Recovered,
+    seconds: Interval,
+    measured: RtoMeasured,
+) -> String {
+    let name = &facts.name;
+    let again = if facts.ledger { "took writes" } else { "answered" };
+    let exactly = |at: f64| words::span(Interval::new(at, at));
+    match (how, measured) {
+        (Recovered::Unconfirmed, RtoMeasured::FromInjection | RtoMeasured::FullRecovery) => format!(
             "{name} was still failing {} after the call, and its recovery was not confirmed",
-            words::span(Interval::new(seconds.lo, seconds.lo))
+            exactly(seconds.lo)
         ),
-        Recovered::NeverDown => {
-            format!(
-                "{name} saw no outage, and would have seen one of {}",
-                words::duration(round(service.resolution))
-            )
+        (Recovered::Unconfirmed, _) => format!(
+            "{name} was down for at least {}, and its recovery was not confirmed",
+            exactly(seconds.lo)
+        ),
+        (Recovered::Confirmed, RtoMeasured::FromInjection) => {
+            format!("{name} {again} again {} after the call", words::span(seconds))
         }
-        Recovered::Degraded => format!(
+        (Recovered::Confirmed, RtoMeasured::FromFirstFailure) => {
+            format!("{name} {again} again {} after its first failure", words::span(seconds))
+        }
+        (Recovered::Confirmed, RtoMeasured::TotalDown) => {
+            format!("{name} was down for {} in all", words::span(seconds))
+        }
+        (_, RtoMeasured::FullRecovery) if seconds.hi.is_none() => format!(
+            "{name} was still slower, or served less, than before {} after the call",
+            exactly(seconds.lo)
+        ),
+        (Recovered::Confirmed, RtoMeasured::FullRecovery) => {
+            format!("{name} was as fast and served as much as before {} after the call", words::span(seconds))
+        }
+        (Recovered::NeverDown, RtoMeasured::FullRecovery) if seconds.lo > 0.0 => format!(
+            "{name} saw no outage, but was as fast as before only {} after the call",
+            words::span(seconds)
+        ),
+        (Recovered::NeverDown, _) => format!(
+            "{name} saw no outage, and would have seen one of {}",
+            words::duration(round(service.resolution))
+        ),
+        (Recovered::Degraded, _) => format!(
             "{name} saw no outage, but {} spread over {} after the call",
             words::counted(service.blips, "bad sample", "bad samples"),
-            words::span(Interval::new(seconds.hi.unwrap_or(seconds.lo), seconds.hi.unwrap_or(seconds.lo)))
+            exactly(seconds.hi.unwrap_or(seconds.lo))
         ),
-    };
-    guarded(decided(blank, seconds, what), guard::of_service(name, service).as_ref())
+    }
+}
+
+fn error_budget(
+    facts: &ProbeFacts,
+    service: &Service,
+    budget: Option<&Budget>,
+    declared: &ErrorBudget,
+) -> Objective {
+    let name = &facts.name;
+    let nothing = format!("{name} measured nothing after the fault");
+    let blank = undecided("error_budget", name, declared.spend_at_most, "budget", nothing);
+    let Some(budget) = budget else { return blank };
+    let what = format!(
+        "{name} spent {} of the error budget of {} over {}",
+        words::share(budget.spent),
+        words::percent(declared.slo),
+        words::long(declared.over)
+    );
+    guarded(decided(blank, budget.spent, what), guard::of_service(name, service).as_ref())
 }
 
 fn availability(facts: &ProbeFacts, service: &Service, target: f64) -> Objective {
@@ -173,7 +249,10 @@ fn latency(facts: &ProbeFacts, service: &Service, name: &str, percentile: f64, l
         "{percentile} % of {} from {probe} came within {}",
         words::counted(latencies.count(), "correct answer", "correct answers"),
         words::millis(observed.hi.unwrap_or(observed.lo) * 1e3)
-    );
+    ) + &match latencies.unanswered() {
+        0 => String::new(),
+        count => format!(" ({} more had none)", words::count(count)),
+    };
     guarded(decided(blank, observed, what), guard::of_service(probe, service).as_ref())
 }
 
@@ -217,7 +296,7 @@ fn recovery_point(out: &mut Vec<Objective>, targets: &Objectives, measures: &Mea
 }
 
 fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
-    let guard = guard::of_ledger(ledger);
+    let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target, "s", guard.clone().unwrap_or_default());
     let Some(seconds) = ledger.seconds else { return blank };
     let what = match ledger.lost {
@@ -233,12 +312,12 @@ fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
 }
 
 fn lost_writes(ledger: &Ledger, target: u64) -> Objective {
-    let guard = guard::of_ledger(ledger);
+    let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target as f64, "writes", guard.clone().unwrap_or_default());
     if ledger.error.is_some() {
         return blank;
     }
-    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread) as f64);
+    let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread + ledger.pending) as f64);
     guarded(decided(blank, observed, lost(ledger)), guard.as_ref())
 }
 

@@ -1,7 +1,11 @@
+mod measured;
+
 use super::*;
 use crate::clock::Moment;
 use crate::journal::fixture::{event, header, probe, sample, step};
+use crate::report::Report;
 use crate::report::build::build;
+use crate::report::exit::{exit_code, rehearsed_ok};
 use crate::run::event::*;
 use crate::sample::{Cause, Class, Sample};
 
@@ -15,7 +19,7 @@ fn drill() -> Record {
         rpo_writes: Some(0),
         availability: Some(0.8),
         latency: vec![LatencyObjective { percentile: 99.0, limit: 0.1 }],
-        detection: None,
+        ..Objectives::default()
     };
     let down = |at: f64| (10.2..12.2).contains(&at);
     let class = |at| if down(at) { Class::FailFast } else { Class::Ok };

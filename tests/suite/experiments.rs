@@ -75,7 +75,7 @@ fn each_drill_is_complete_with_the_values_of_the_lab() {
         assert!(experiment.fault_step().is_some_and(|step| step.does.injects()), "{stem}");
         assert!(!format!("{values:?}").contains("hunter22"), "{stem}");
         for watch in &experiment.probes {
-            let summary = redactor.clean(&watch.facts().summary);
+            let summary = redactor.clean(&watch.probe.summary());
             assert!(!summary.contains("hunter22") && !summary.contains("${"), "{stem}: {summary}");
         }
     }

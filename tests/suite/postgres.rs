@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firedrill::clock::Clock;
+use firedrill::probe::http::Connection;
 use firedrill::probe::postgres::{Postgres, Role};
 use firedrill::probe::postgres_ledger::PostgresLedger;
 use firedrill::probe::{Answer, Ask, Opening, Probe, Resolver};
@@ -18,7 +19,8 @@ const CONNECT: Duration = Duration::from_millis(900);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn open(probe: &Probe, resolver: Resolver) -> Arc<dyn Ask> {
-    probe.open(&Opening { run_id: "test-run".to_owned(), resolver: Arc::new(resolver) }).unwrap()
+    let opening = Opening::new("test-run", resolver);
+    probe.open(&opening).unwrap()
 }
 
 async fn ask_role(dsn: &str, role: Role) -> Answer {
@@ -38,6 +40,12 @@ fn ledger(dsn: &str, timeout: Duration) -> Probe {
         table: None,
         connect_timeout: CONNECT,
         timeout,
+        connection: Connection::Fresh,
+        reads: Duration::ZERO,
+        settle: Some(Duration::ZERO),
+        read_every: Some(Duration::from_millis(50)),
+        old_primary: None,
+        keep: true,
     })
 }
 
@@ -271,7 +279,7 @@ async fn until_there(session: &tokio_postgres::Client, sql: &str) {
     panic!("never succeeded: {sql}");
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for (group, bytes) in der.chunks(3).enumerate() {

@@ -7,7 +7,7 @@ use hickory_proto::rr::{Name, RData, Record};
 
 use super::*;
 use crate::probe::fixture::{
-    LOOPBACK, Server as Running, ask_with, closed_port, dns, dns_code, opening, silent_dns,
+    LOOPBACK, Server as Running, ask_with, closed_port, dns, dns_code, opening, serve, silent_dns,
 };
 use crate::probe::{Answer, Probe, Resolver};
 use crate::sample::{Cause, Class};
@@ -43,10 +43,34 @@ async fn lookup(server: &Running, probe: Dns) -> Answer {
     ask_with(Probe::Dns(probe), Resolver::Server(server.address)).await
 }
 
+/// A name server that takes questions over UDP and TCP and says nothing.
+async fn mute() -> (std::net::SocketAddr, (Running, tokio::net::UdpSocket)) {
+    loop {
+        let tcp = serve(|stream| async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(stream);
+        })
+        .await;
+        if let Ok(udp) = tokio::net::UdpSocket::bind(tcp.address).await {
+            return (tcp.address, (tcp, udp));
+        }
+    }
+}
+
 fn probe(name: &str, r#type: RecordType, expect: &[&str]) -> Dns {
     let expect = (!expect.is_empty()).then(|| expect.iter().map(|value| (*value).to_owned()).collect());
-    let timeout = Duration::from_millis(900);
-    Dns { name: name.to_owned(), r#type, server: None, authoritative: false, expect, timeout }
+    Dns {
+        name: name.to_owned(),
+        r#type,
+        servers: None,
+        resolvers: None,
+        server: None,
+        authoritative: false,
+        expect,
+        decides: Decides::Service,
+        observers: Observers::Everyone,
+        timeout: Duration::from_millis(900),
+    }
 }
 
 #[tokio::test]
@@ -119,7 +143,7 @@ async fn what_is_not_an_answer_is_a_failure() {
             "{answer:?}"
         );
     }
-    let (address, _open) = silent_dns().await;
+    let (address, _open) = mute().await;
     let wanted = || Probe::Dns(probe("www.shop.test", RecordType::A, &[]));
     let answer = ask_with(wanted(), Resolver::Server(address)).await;
     assert_eq!((answer.class, answer.cause), (Class::Timeout, Cause::Dns), "{answer:?}");
@@ -179,4 +203,124 @@ async fn addresses_need_no_server() {
     }
     let found = Resolver::System.addresses("localhost", Duration::from_millis(900)).await.unwrap();
     assert!(found[0] == LOOPBACK || !found.contains(&LOOPBACK), "{found:?}");
+}
+
+#[tokio::test]
+async fn silence_over_udp_is_asked_again_over_tcp_and_said() {
+    let server = dns(|question, response| {
+        response.add_answer(Record::from_rdata(question.queries[0].name().clone(), 7, a(9)));
+    })
+    .await;
+    // The same port on another address: there TCP answers and UDP does not.
+    let tcp = tokio::net::TcpListener::bind(("127.0.0.2", server.address.port())).await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let _silent = tokio::net::UdpSocket::bind(address).await.unwrap();
+    let behind = server.address;
+    let _relay = tokio::spawn(async move {
+        let (mut near, _) = tcp.accept().await.unwrap();
+        let mut far = tokio::net::TcpStream::connect(behind).await.unwrap();
+        tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
+    });
+    let patient = Dns { timeout: Duration::from_millis(1800), ..probe("www.shop.test", RecordType::A, &[]) };
+    let answer = ask_with(Probe::Dns(patient), Resolver::Server(address)).await;
+    assert_eq!((answer.class, answer.who.as_deref()), (Class::Ok, Some("10.0.0.9")), "{answer:?}");
+    assert!(answer.detail.as_deref().unwrap().contains("over TCP, after no answer over UDP"), "{answer:?}");
+    assert!(answer.done.since(answer.sent) >= Duration::from_millis(900), "{answer:?}");
+    // Where TCP is refused too, it is the silence that counts.
+    let (address, _open) = silent_dns().await;
+    let answer =
+        ask_with(Probe::Dns(probe("www.shop.test", RecordType::A, &[])), Resolver::Server(address)).await;
+    assert_eq!((answer.class, answer.cause), (Class::Timeout, Cause::Dns), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_sorted_values_are_who_answered_and_the_longest_ttl_is_the_code() {
+    let server = dns(|question, response| {
+        response.metadata.authoritative = true;
+        let asked = question.queries[0].name().clone();
+        response.add_answer(Record::from_rdata(asked, 300, RData::CNAME(CNAME(name("one.shop.test.")))));
+        response.add_answer(Record::from_rdata(name("one.shop.test."), 60, a(2)));
+        response.add_answer(Record::from_rdata(name("one.shop.test."), 60, a(1)));
+    })
+    .await;
+    let at = Server(server.address);
+    for (servers, resolvers) in [(Some(Servers::At(vec![at])), None), (None, Some(vec![Recursor::At(at)]))] {
+        for (expect, class, code) in [(&[][..], Class::Ok, 300), (&["10.0.0.3"][..], Class::Wrong, 0)] {
+            let servers = servers.clone();
+            let resolvers = resolvers.clone();
+            let probe = Dns { servers, resolvers, ..probe("www.shop.test", RecordType::A, expect) };
+            let answer = ask_with(Probe::Dns(probe), Resolver::System).await;
+            // Also a wrong answer is somebody's.
+            assert_eq!((answer.class, answer.code), (class, code), "{answer:?}");
+            assert_eq!(answer.who.as_deref(), Some("10.0.0.1, 10.0.0.2"), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_systems_resolver_is_asked_as_programs_ask_it() {
+    let system = |r#type, expect: &[&str]| Dns {
+        resolvers: Some(vec![Recursor::System]),
+        ..probe("localhost", r#type, expect)
+    };
+    let answer = ask_with(Probe::Dns(system(RecordType::A, &["127.0.0.1"])), Resolver::System).await;
+    assert_eq!((answer.class, answer.who.as_deref()), (Class::Ok, Some("127.0.0.1")), "{answer:?}");
+    let error = Probe::Dns(system(RecordType::Mx, &[])).open(&opening(Resolver::System)).err().unwrap();
+    assert!(error.contains("gives addresses"), "{error}");
+}
+
+#[tokio::test]
+async fn each_server_is_a_lane_of_its_own() {
+    let zone = zone(vec![
+        ("shop.test.", RData::NS(NS(name("ns1.shop.test.")))),
+        ("shop.test.", RData::NS(NS(name("ns2.shop.test.")))),
+        ("ns1.shop.test.", RData::A(A(Ipv4Addr::LOCALHOST))),
+        ("ns2.shop.test.", RData::A(A(Ipv4Addr::new(127, 0, 0, 9)))),
+        ("www.shop.test.", a(4)),
+    ])
+    .await;
+    let opening = opening(Resolver::Server(zone.address));
+    let read = |text: &str| text.parse().map(Server).unwrap();
+    let several = Dns {
+        servers: Some(Servers::Authoritative),
+        resolvers: Some(vec![
+            Recursor::At(Server(zone.address)),
+            Recursor::At(read("10.0.0.2:53")),
+            Recursor::System,
+        ]),
+        ..probe("www.shop.test", RecordType::A, &[])
+    };
+    let variants = Probe::Dns(several.clone()).variants(&opening).await.unwrap();
+    let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_deref().unwrap()).collect();
+    let own = zone.address.to_string();
+    assert_eq!(names, ["ns1.shop.test", "ns2.shop.test", own.as_str(), "10.0.0.2", "system"]);
+    let roles: Vec<DnsRole> = variants.iter().map(|v| v.probe.dns_facts().unwrap().role).collect();
+    let (authoritative, resolver) = (DnsRole::Authoritative, DnsRole::Resolver);
+    assert_eq!(roles, [authoritative, authoritative, resolver, resolver, DnsRole::System]);
+    // The first asks the zone's server without recursion, and no one else.
+    let ready = variants[0].open(&opening).unwrap();
+    ready.prepare().await.unwrap();
+    let answer = ready.ask(0, &crate::clock::Clock::start()).await;
+    assert_eq!((answer.class, answer.who.as_deref()), (Class::Ok, Some("10.0.0.4")), "{answer:?}");
+    // One with one server is one lane, by the probe's own name.
+    let alone = Probe::Dns(probe("www.shop.test", RecordType::A, &[]));
+    assert_eq!(alone.variants(&opening).await.unwrap()[0].name, None);
+}
+
+#[tokio::test]
+async fn what_no_lane_can_decide_is_refused() {
+    let opening = opening(Resolver::Server(closed_port().await));
+    let at = Recursor::At(Server("10.0.0.2:53".parse().unwrap()));
+    let cutover = Dns {
+        resolvers: Some(vec![at]),
+        decides: Decides::Cutover,
+        ..probe("www.shop.test", RecordType::A, &[])
+    };
+    let error = Probe::Dns(cutover.clone()).variants(&opening).await.unwrap_err();
+    assert!(error.contains("servers: authoritative"), "{error}");
+    let here = Dns { observers: Observers::ThisResolverOnly, ..cutover.clone() };
+    assert_eq!(Probe::Dns(here).variants(&opening).await.unwrap().len(), 1);
+    let both = Dns { server: Some(Server("10.0.0.3:53".parse().unwrap())), ..cutover };
+    let error = Probe::Dns(both).variants(&opening).await.unwrap_err();
+    assert!(error.contains("`server`"), "{error}");
 }

@@ -17,19 +17,7 @@ use crate::sample::{Cause, Class};
 const OK: &str = "HTTP/1.1 200 OK\r\nx-site: a\r\ncontent-length: 5\r\n\r\nhello";
 
 fn http(url: &str) -> Http {
-    Http {
-        url: Url(url.parse().unwrap()),
-        method: Method(reqwest::Method::GET),
-        headers: None,
-        body: None,
-        expect: None,
-        redirects: false,
-        connect_timeout: Duration::from_millis(900),
-        timeout: Duration::from_secs(2),
-        slower_than: None,
-        tls: None,
-        connection: Connection::Fresh,
-    }
+    Http::get(url.parse().unwrap())
 }
 
 fn expecting(status: &[(u16, u16)], headers: &[(&str, &str)], body: Option<&str>) -> Option<Expect> {
@@ -227,7 +215,7 @@ async fn connections_of_three(connection: Connection) -> usize {
         }
     })
     .await;
-    let probe = Probe::Http(Http { connection, ..http(&server.url("/")) });
+    let probe = Probe::Http(Http { connection: Connections(vec![connection]), ..http(&server.url("/")) });
     let ready = probe.open(&opening(Resolver::System)).unwrap();
     let clock = Clock::start();
     for (seq, class) in [Class::Ok, Class::FailFast, Class::Ok].into_iter().enumerate() {
@@ -243,6 +231,142 @@ async fn each_kind_of_client_connects_as_it_says() {
     assert_eq!(connections_of_three(Connection::Fresh).await, 3);
     assert_eq!(connections_of_three(Connection::Kept).await, 1);
     assert_eq!(connections_of_three(Connection::Reconnect).await, 2);
+}
+
+#[tokio::test]
+async fn a_sample_says_who_answered_and_how_long_each_part_took() {
+    let server = answering("HTTP/1.1 200 OK\r\nx-served-by: web-1\r\ncontent-length: 0\r\n\r\n").await;
+    let named = Some("x-served-by".to_owned());
+    let probe = |header: &Option<String>| {
+        Probe::Http(Http { identity_header: header.clone(), ..http(&server.url("/")) })
+    };
+    let answer = ask(probe(&named)).await;
+    assert_eq!(answer.who.as_deref(), Some("web-1"));
+    let answer = ask(probe(&None)).await;
+    assert_eq!(answer.who.as_deref(), Some(server.address.to_string().as_str()));
+    assert!(answer.phases.connect > 0 && answer.phases.first_byte > 0, "{:?}", answer.phases);
+    assert_eq!((answer.phases.dns, answer.phases.tls), (0, 0), "an address and no TLS");
+    let refused = ask(Probe::Http(http(&format!("http://{}/", closed_port().await)))).await;
+    assert_eq!(refused.who, None);
+}
+
+#[tokio::test]
+async fn a_kept_connection_has_no_connecting() {
+    let server = serve(|mut stream| async move {
+        while !read_request(&mut stream).await.is_empty() {
+            stream.write_all(OK.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let connection = Connections(vec![Connection::Kept]);
+    let ready =
+        Probe::Http(Http { connection, ..http(&server.url("/")) }).open(&opening(Resolver::System)).unwrap();
+    let clock = Clock::start();
+    let first = ready.ask(0, &clock).await;
+    let second = ready.ask(1, &clock).await;
+    assert!(first.phases.connect > 0 && second.phases.connect == 0, "{first:?}, {second:?}");
+    assert!(second.phases.first_byte > 0 && second.class == Class::Ok);
+}
+
+#[tokio::test]
+async fn the_first_byte_has_a_budget_of_its_own() {
+    let server = serve(|mut stream| async move {
+        read_request(&mut stream).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    })
+    .await;
+    let first_byte_timeout = Some(Duration::from_millis(200));
+    let answer = ask(Probe::Http(Http { first_byte_timeout, ..http(&server.url("/")) })).await;
+    assert_eq!((answer.class, answer.cause), (Class::Timeout, Cause::Timeout), "{answer:?}");
+    assert!(answer.detail.as_ref().unwrap().contains("no first byte within 200 ms"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_is_still_heard() {
+    let server = serve(|mut stream| async move {
+        read_request(&mut stream).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
+    .await;
+    let timeout = Duration::from_millis(200);
+    let answer = ask(Probe::Http(Http { timeout, ..http(&server.url("/")) })).await;
+    assert_eq!(answer.class, Class::Timeout);
+    let rest = answer.rest.work().expect("the socket is kept");
+    assert!(rest.await, "a good answer, only late");
+    // Nothing was asked where there is no connection: nothing can come late.
+    let hole = black_hole().await;
+    let answer = ask(Probe::Http(http(&format!("http://{}/", hole.address)))).await;
+    assert!(answer.rest.work().is_none());
+}
+
+mod http2 {
+    use std::convert::Infallible;
+
+    use http_body_util::Full;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that speaks HTTP/2 from the first byte on; how many connections it took.
+    async fn server() -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let answering = service_fn(|request: hyper::Request<hyper::body::Incoming>| async move {
+                    let status = if request.uri().path() == "/gone" { 503 } else { 200 };
+                    let named = hyper::Response::builder().status(status).header("x-site", "b");
+                    Ok::<_, Infallible>(named.body(Full::new(bytes::Bytes::from("hello"))).unwrap())
+                });
+                let io = TokioIo::new(stream);
+                tokio::spawn(
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(io, answering),
+                );
+            }
+        });
+        (address, connections)
+    }
+
+    #[tokio::test]
+    async fn is_spoken_and_shares_one_connection() {
+        let (address, connections) = server().await;
+        let probe = |path: &str, connection| {
+            let version = HttpVersion::Http2;
+            let identity_header = Some("x-site".to_owned());
+            let connection = Connections(vec![connection]);
+            let url = format!("http://{address}{path}");
+            Probe::Http(Http { version, identity_header, connection, ..http(&url) })
+        };
+        let answer = ask(probe("/", Connection::Fresh)).await;
+        assert_eq!(
+            (answer.class, answer.code, answer.who.as_deref()),
+            (Class::Ok, 200, Some("b")),
+            "{answer:?}"
+        );
+        let answer = ask(probe("/gone", Connection::Fresh)).await;
+        assert_eq!((answer.class, answer.cause), (Class::FailFast, Cause::ServerError), "{answer:?}");
+        let before = connections.load(Ordering::SeqCst);
+        let kept = probe("/", Connection::Kept).open(&opening(Resolver::System)).unwrap();
+        let clock = Clock::start();
+        for seq in 0..3 {
+            assert_eq!(kept.ask(seq, &clock).await.class, Class::Ok);
+        }
+        assert_eq!(connections.load(Ordering::SeqCst) - before, 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_speak_it_is_a_protocol_error() {
+        let server = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let answer = ask(Probe::Http(Http { version: HttpVersion::Http2, ..http(&server.url("/")) })).await;
+        assert_eq!(answer.class, Class::FailFast, "{answer:?}");
+    }
 }
 
 mod tls {

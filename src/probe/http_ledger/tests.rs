@@ -13,6 +13,14 @@ fn ledger(url: &str) -> Probe {
         connect_timeout: Duration::from_millis(400),
         timeout: Duration::from_millis(600),
         tls: None,
+        acknowledged: Statuses(vec![(200, 299)]),
+        applied: Statuses(vec![(409, 409)]),
+        refused: None,
+        read_url: None,
+        read_back: true,
+        reads: None,
+        settle: Some(Duration::ZERO),
+        read_every: Some(Duration::from_millis(10)),
     })
 }
 

@@ -132,6 +132,16 @@ impl Session {
         self.warned.load(Ordering::SeqCst)
     }
 
+    /// Whoever is at the other end, by its address.
+    pub(crate) fn who(&self) -> String {
+        self.peer.to_string()
+    }
+
+    /// From here on only a new warning counts.
+    pub(crate) fn forget_warning(&self) {
+        self.warned.store(false, Ordering::SeqCst);
+    }
+
     /// Says good-bye, in the background.
     pub(crate) fn close(mut self) {
         self.client = None;

@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
-use crate::probe::{Answer, Ask};
-use crate::sample::Class;
+use crate::probe::trouble::Trouble;
+use crate::probe::{Answer, Ask, Rest};
+use crate::sample::{Class, Mark};
 
 /// What a scripted probe does when it is asked.
 #[derive(Clone, Copy, PartialEq)]
@@ -20,6 +21,8 @@ enum Does {
     Panics,
     /// Keeps its thread for this long, the first time, as broken code does.
     Blocks(Duration),
+    /// Times out at once, and answers this long after.
+    Late(Duration),
 }
 
 struct Script {
@@ -48,6 +51,14 @@ impl Ask for Script {
         let _flying = Flying(self);
         match self.does {
             Does::Answers | Does::Fails => {}
+            Does::Late(time) => {
+                let late = Trouble::late("no answer in time").answer(sent, clock.now());
+                let rest = Rest::of(async move {
+                    tokio::time::sleep(time).await;
+                    true
+                });
+                return Answer { rest, ..late };
+            }
             Does::Takes(time) => tokio::time::sleep(time).await,
             Does::Hangs => std::future::pending().await,
             Does::Panics => panic!("broken on purpose"),
@@ -79,7 +90,15 @@ fn lane(every: u64, does: Does, writes: bool) -> (Lane, Arc<Script>) {
         flying: AtomicU32::new(0),
         most_flying: AtomicU32::new(0),
     });
-    (Lane { name: "scripted".to_owned(), every: Duration::from_millis(every), ask: script.clone() }, script)
+    (
+        Lane {
+            name: "scripted".to_owned(),
+            every: Duration::from_millis(every),
+            edge_every: None,
+            ask: script.clone(),
+        },
+        script,
+    )
 }
 
 /// Runs lanes for a while; everything that was seen.
@@ -182,8 +201,8 @@ async fn too_many_in_flight_are_shed() {
 #[tokio::test]
 async fn a_broken_probe_is_nobodys_outage() {
     for (writes, class) in [(false, Class::Void), (true, Class::Info)] {
-        let (broken, _) = lane(1000, Does::Panics, writes);
-        let samples = samples(&run(vec![broken], Duration::from_millis(30)).await);
+        let (broken, _) = lane(2000, Does::Panics, writes);
+        let samples = samples(&run(vec![broken], Duration::from_millis(900)).await);
         assert_eq!(samples.len(), 1);
         assert_eq!((samples[0].class, samples[0].cause), (class, Cause::Local));
     }
@@ -229,7 +248,7 @@ async fn paced_child() {
         match seen {
             Seen::Sample(sample) => println!("{} {:?}", sample.sent.0, sample.class),
             Seen::Stall { from, to, witness } => println!("{witness} {}", to.since(from).as_millis()),
-            Seen::FirstError { .. } | Seen::Identity { .. } => {}
+            Seen::FirstError { .. } | Seen::Identity { .. } | Seen::Noted { .. } => {}
         }
     }
 }
@@ -282,4 +301,38 @@ async fn dropping_a_prober_stops_it() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(script.asked.load(Ordering::SeqCst), asked);
     assert!(asked > 3);
+}
+
+#[tokio::test]
+async fn an_outage_is_looked_at_more_closely() {
+    let (mut failing, _) = lane(100, Does::Fails, false);
+    let (mut healthy, _) = lane(100, Does::Answers, false);
+    for lane in [&mut failing, &mut healthy] {
+        lane.edge_every = Some(Duration::from_millis(20));
+    }
+    let seen = run(vec![failing, healthy], Duration::from_millis(1000)).await;
+    let samples = samples(&seen);
+    let of = |probe, mark| samples.iter().filter(move |s| (s.probe, s.mark) == (probe, mark)).count();
+    assert_eq!(of(1, Mark::Edge), 0, "nothing is wrong with it");
+    // From the third bad sample on: about 700 ms, every 20.
+    assert!((20..=40).contains(&of(0, Mark::Edge)), "{}", of(0, Mark::Edge));
+    let base = of(0, Mark::Base);
+    assert!((9..=11).contains(&base), "the schedule itself is kept: {base}");
+    let third = samples.iter().find(|s| (s.probe, s.mark, s.seq) == (0, Mark::Base, 2)).unwrap().done;
+    assert!(samples.iter().filter(|s| s.mark == Mark::Edge).all(|s| s.sent >= third));
+}
+
+#[tokio::test]
+async fn an_answer_after_the_deadline_is_noted() {
+    let seen =
+        run(vec![lane(100, Does::Late(Duration::from_millis(150)), false).0], Duration::from_millis(650))
+            .await;
+    let samples = samples(&seen);
+    let late: Vec<&Sample> = samples.iter().filter(|sample| sample.mark == Mark::Late).collect();
+    assert!(late.len() >= 4, "{samples:?}");
+    for late in late {
+        let own = samples.iter().find(|s| s.mark == Mark::Base && s.seq == late.seq).unwrap();
+        assert_eq!((own.class, own.sent, own.scheduled), (Class::Timeout, late.sent, late.scheduled));
+        assert!(late.done.since(own.done) >= Duration::from_millis(140), "{late:?} after {own:?}");
+    }
 }

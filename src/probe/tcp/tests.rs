@@ -9,6 +9,7 @@ use crate::sample::{Cause, Class};
 
 fn tcp(address: impl ToString, banner: Option<&str>) -> Probe {
     Probe::Tcp(Tcp {
+        per_ip: false,
         address: Address::parse(&address.to_string()).unwrap(),
         connect_timeout: Duration::from_millis(900),
         expect_banner: banner.map(str::to_owned),

@@ -7,7 +7,7 @@ use super::buckets::{Bucket, buckets};
 use super::{LEFT, RIGHT, Scale, WIDTH, px};
 use crate::report::facts::clean;
 use crate::report::table::cut;
-use crate::report::{Outage, ProbeReport, words};
+use crate::report::{Outage, ProbeReport, StateSpan, words};
 use crate::sample::Sample;
 
 /// Where a lane is drawn.
@@ -36,6 +36,7 @@ pub(super) fn draw(probe: &ProbeReport, samples: &[&Sample], scale: Scale, place
             text class="note" x="0" y=(px(place.top + 38.0)) { (cut(&clean(&probe.kind), 16)) ", " (words::duration(probe.every)) }
             @for outage in shown(&probe.outages, scale) { (shade(outage, scale, place)) }
             (strip(&groups, scale, base, id))
+            (states(&probe.states.spans, scale, base + 2.0))
             (latency(&groups, scale, Place { top: base + 8.0, height: place.top + place.height - base - 14.0 }))
             @for outage in shown(&probe.outages, scale) { (caption(outage, scale, (base + place.top + place.height) / 2.0 + 5.0)) }
         }
@@ -98,6 +99,22 @@ fn strip(groups: &[Bucket], scale: Scale, base: f64, id: &str) -> Markup {
         @if !good.is_empty() { path class="good" d=(good) {} }
         @if !bad.is_empty() { path class="bad" d=(bad) {} }
         @if !void.is_empty() { path class="void" d=(void) fill={ "url(#" (id) "-hatch)" } {} }
+    }
+}
+
+/// The seconds that were not up, a thin bar under the strip: one shape per state.
+fn states(spans: &[StateSpan], scale: Scale, top: f64) -> Markup {
+    let mut paths: Vec<(&str, String)> =
+        ["down", "degraded", "brown_out"].map(|state| (state, String::new())).into();
+    for span in spans.iter().filter(|span| scale.overlaps(span.from, span.to)) {
+        let Some((_, path)) = paths.iter_mut().find(|(state, _)| *state == span.state) else { continue };
+        let (x, width) = (scale.x(span.from), (scale.x(span.to) - scale.x(span.from)).max(0.8));
+        path.push_str(&format!("M{} {}h{}v4h-{}z", px(x), px(top), px(width), px(width)));
+    }
+    html! {
+        @for (state, path) in paths.iter().filter(|(_, path)| !path.is_empty()) {
+            path class={ "state " (state) } d=(path) {}
+        }
     }
 }
 

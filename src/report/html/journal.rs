@@ -74,7 +74,9 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::RecoveryTimedOut { probes } => format!("Recovery timed out: {}", probes.join(", ")),
         EventKind::LedgerRead { probe, reading } => match &reading.error {
             Some(error) => format!("{probe}: the ledger could not be read: {error}"),
-            None if reading.stable => format!("{probe}: the ledger was read, twice alike"),
+            None if reading.stable => {
+                format!("{probe}: the ledger was read, {} times alike", reading.reads.max(2))
+            }
             None => format!("{probe}: the ledger was read, and reads differed"),
         },
         EventKind::GuardrailTripped { rule } => format!("Guardrail: {rule}"),

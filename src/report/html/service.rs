@@ -2,11 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::judged;
 use super::parts::{number, said, table, text, value};
 use crate::journal::Record;
 use crate::report::chart::{self, Lanes};
 use crate::report::facts::{self, Origin, clean};
-use crate::report::{Latency, LedgerReport, ProbeReport, Report, words};
+use crate::report::{Latency, LedgerReport, Outage, ProbeReport, Report, words};
 
 pub(super) fn timeline(report: &Report, record: &Record, lanes: &Lanes<'_>, origin: Origin) -> Markup {
     let (whole, around) = chart::windows(report);
@@ -43,6 +44,9 @@ fn legend() -> Markup {
                 "outage, and where its bounds leave it open" }
             li { svg viewBox="0 0 28 16" aria-hidden="true" { path.range d="M6 15V3M14 13V5M22 14V2" {} path.median d="M0 11L10 9 28 11" {} }
                 "latency: median and range, log scale" }
+            li { svg viewBox="0 0 28 16" aria-hidden="true" { rect class="state down" x="0" y="6" width="9" height="4" {}
+                rect class="state degraded" x="9" y="6" width="9" height="4" {} rect class="state brown_out" x="18" y="6" width="10" height="4" {} }
+                "seconds: down, degraded, slow" }
             li { svg viewBox="0 0 28 16" aria-hidden="true" { path.gap d="M2 16L10 0M10 16L18 0M18 16L26 0" {} } "the prober cannot say" }
         }
     }
@@ -68,7 +72,13 @@ pub(super) fn outages(report: &Report, origin: Origin) -> Markup {
             vec![
                 html! { strong { (said(&probe.name)) } },
                 value(&facts::began(outage, origin)),
-                html! { div { strong.v { (words::span(outage.duration)) } @if outage.duration.hi.is_none() { span.why { "not over when the watch ended" } } } },
+                html! {
+                    div {
+                        strong.v { (words::span(outage.duration)) }
+                        @if outage.duration.hi.is_none() { span.why { "not over when the watch ended" } }
+                        @if !outage.least.used.is_empty() { span.why { (least(outage)) } }
+                    }
+                },
                 said(&facts::depth(outage)),
                 html! { (facts::causes(&outage.errors)) },
                 html! { span.quiet { (before) ", " (proof.first_bad) "–" (proof.last_bad) " bad, " (after) } },
@@ -83,6 +93,17 @@ pub(super) fn outages(report: &Report, origin: Origin) -> Markup {
             } @else { div.two { (table(&columns, &rows)) } }
             (samples(report))
         }
+    }
+}
+
+/// Which of the two least durations was used, and what the other one is.
+fn least(outage: &Outage) -> String {
+    let least = &outage.least;
+    // Rounded down: a least length stays one.
+    let said = |seconds: f64| words::duration((seconds * 100.0).floor() / 100.0);
+    match least.used.as_str() {
+        "issue" => format!("least: by issue ({} by outcome)", said(least.safe)),
+        _ => format!("least: by outcome ({} by issue)", said(least.issue)),
     }
 }
 
@@ -112,7 +133,12 @@ fn samples(report: &Report) -> Markup {
                 value(&words::count(probe.bad)),
                 value(&words::count(probe.void + probe.shed)),
                 value(&words::percent(probe.coverage)),
-                value(&probe.availability.map_or_else(|| "–".to_owned(), words::percent)),
+                html! {
+                    div {
+                        span.v { (probe.availability.map_or_else(|| "–".to_owned(), words::percent)) }
+                        @if let Some(time) = probe.availability_time { span class="why v" { (words::share(time)) " of the time" } }
+                    }
+                },
                 value(&words::duration(resolution)),
             ]
         })
@@ -154,6 +180,7 @@ pub(super) fn latency(report: &Report) -> Markup {
         number("p95"),
         number("p99"),
         number("Largest"),
+        number("Not answered"),
     ];
     html! {
         @if !rows.is_empty() {
@@ -161,6 +188,7 @@ pub(super) fn latency(report: &Report) -> Markup {
                 h2 { "Latency before, during and after" }
                 p.quiet { "Of samples that were served, counted from the time at which each was due." }
                 (table(&columns, &rows))
+                (judged::parts(report))
             }
         }
     }
@@ -173,8 +201,14 @@ fn latency_row(probe: &ProbeReport, phase: &str, latency: &Latency) -> Vec<Marku
         value(&words::count(latency.count)),
         value(&words::millis(latency.p50)),
         value(&words::millis(latency.p95)),
-        value(&words::millis(latency.p99)),
+        html! {
+            div {
+                span.v { (words::millis(latency.p99)) }
+                @if let Some(least) = latency.p99_at_least { span class="why v" { "≥ " (words::millis(least)) " with the unanswered" } }
+            }
+        },
         value(&words::millis(latency.max)),
+        value(&if latency.unanswered > 0 { words::count(latency.unanswered) } else { "–".to_owned() }),
     ]
 }
 
@@ -207,10 +241,14 @@ fn account(ledger: &LedgerReport) -> Markup {
         ("duplicated", ledger.duplicated, if ledger.duplicated > 0 { "unsure" } else { "" }),
         ("unexpected", ledger.unexpected, if ledger.unexpected > 0 { "unsure" } else { "" }),
     ];
+    // What most ledgers cannot have is told only where there is any.
+    let rare = [("unread", ledger.unread, "unsure"), ("pending", ledger.pending, "unsure")];
+    let figures = figures.into_iter().chain(rare.into_iter().filter(|(_, n, _)| *n > 0));
     html! {
         p.lead {
             strong { (clean(&ledger.probe)) } ": " (facts::lost(ledger))
             @if let Some(seconds) = ledger.seconds && ledger.lost > 0 { ", " (words::span(seconds)) " of writes" }
+            @for more in facts::ledger_context(ledger) { ", " (more) }
             "; one write every " (words::duration(ledger.resolution)) "."
         }
         @if ledger.error.is_none() {

@@ -8,10 +8,13 @@ use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
 use crate::spec::draft::{Draft, WatchDraft};
-use crate::spec::experiment::{Guardrail, Rpo};
+use crate::spec::experiment::{Availability, ErrorBudget, Guardrail, Rpo, Rto};
 
-/// A probe cannot be asked more often than this.
-const FASTEST: Duration = Duration::from_millis(10);
+/// What needs no more than a packet can be asked this often; what costs more says its kind.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// How many programs a `command` probe may have running at once.
+const MOST_PROGRAMS: u128 = 16;
 
 fn ledger(watch: &WatchDraft) -> bool {
     watch.kind.is_none_or(|kind| kind.ends_with(".ledger"))
@@ -69,15 +72,21 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
                 .warning(),
         );
     }
+    if let Some(availability) = &objectives.availability
+        && let Availability::Budget(budget) = &availability.value
+    {
+        error_budget(budget, availability.span, problems);
+    }
     if let (Some(steady), Some(availability)) = (&draft.steady_state, &objectives.availability)
-        && steady.availability.0 < availability.0
+        && let Availability::Served(served) = &availability.value
+        && steady.availability.0 < served.0
     {
         problems.push(
             Problem::new(
                 availability.span,
                 format!(
-                    "the objective is {}, but the steady state may be as low as {}",
-                    availability.value, steady.availability
+                    "the objective is {served}, but the steady state may be as low as {}",
+                    steady.availability
                 ),
             )
             .label("missed before anything is broken")
@@ -87,19 +96,42 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A budget of nothing cannot be spent in part. One problem at a time: all stand at the same place.
+fn error_budget(budget: &ErrorBudget, span: Span, problems: &mut Vec<Problem>) {
+    let slice = budget.time_slice.as_ref().map(|slice| slice.window);
+    let problem = if budget.slo.0 >= 1.0 {
+        Problem::new(span, "an SLO of 100% leaves no error budget")
+            .label("one bad answer spends more than all of it")
+            .help("write `availability: 100%` if nothing may fail, or the SLO that is promised")
+    } else if budget.over.is_zero() {
+        Problem::new(span, "`over` must be longer than zero").help("such as `over: 30d`")
+    } else if slice.is_some_and(|window| window < Duration::from_secs(1)) {
+        Problem::new(span, "`time_slice.window` must be at least 1s").help("the usual slice is `1m`")
+    } else {
+        return;
+    };
+    problems.push(problem);
+}
+
 /// A target shorter than three times what the probe can tell apart cannot be decided.
-fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Problem>) {
+fn resolution(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem>) {
     let Some(every) = &watch.every else { return };
     let wait = watch.probe.as_ref().map_or(Duration::ZERO, blind_time);
     let width = every.saturating_mul(2) + wait;
-    if rto.value >= width.saturating_mul(3) {
+    let target = rto.within;
+    if target >= width.saturating_mul(3) {
         return;
     }
-    let fitting = (rto.value / 3).saturating_sub(wait) / 2;
-    let help = match fitting >= FASTEST {
+    let fitting = (target / 3).saturating_sub(wait) / 2;
+    let fastest = Probe::shortest_spacing(watch.kind.unwrap_or_default());
+    let help = match fitting >= fastest {
         true => {
             format!("ask more often: `every: {}`", show(Duration::from_millis(fitting.as_millis() as u64)))
         }
+        false if coarse(watch) => format!(
+            "what it reads is {} coarse: let a probe that connects decide, such as `http`, and leave this one out",
+            show(wait)
+        ),
         false if !wait.is_zero() => {
             "keep `connect_timeout` below 1s: after that, TCP repeats the SYN by itself".to_owned()
         }
@@ -110,7 +142,7 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Pr
             every.span,
             format!(
                 "an RTO of {} cannot be decided by `{}`, which measures an outage to within {}",
-                show(rto.value),
+                show(target),
                 watch.name.text,
                 show(width)
             ),
@@ -121,8 +153,19 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Duration>, problems: &mut Vec<Pr
     );
 }
 
-/// How long a lost SYN can hide the end of an outage: the offset of the last one that is sent before the
-/// connect deadline.
+/// Whether it reads what others measured, and so is as coarse as they are.
+fn coarse(watch: &WatchDraft) -> bool {
+    matches!(watch.probe, Some(Probe::Prometheus(_) | Probe::CloudWatch(_)))
+}
+
+/// When a lost SYN is sent again, in seconds after the first, by either of the kernel's schedules: doubling
+/// (1, 3, 7, 15), and linear at first (`tcp_syn_linear_timeouts=4`: 1, 2, 3, 4, 5, 7, 11, 19). Which one a prober's
+/// machine follows is not known when a file is checked, so the worse one counts.
+const SYN_RETRIES: [u64; 9] = [19, 15, 11, 7, 5, 4, 3, 2, 1];
+
+/// How long the end of an outage can be hidden, however often one asks: by a lost SYN, the offset of the last
+/// one that is sent before the connect deadline; by others' measuring, as long as theirs takes. A name server
+/// that says nothing over UDP is asked again over TCP.
 fn blind_time(probe: &Probe) -> Duration {
     let deadline = match probe {
         Probe::Http(http) => http.connect_timeout,
@@ -130,10 +173,21 @@ fn blind_time(probe: &Probe) -> Duration {
         Probe::Postgres(postgres) => postgres.connect_timeout,
         Probe::PostgresLedger(ledger) => ledger.connect_timeout,
         Probe::HttpLedger(ledger) => ledger.connect_timeout,
-        Probe::Dns(_) => return Duration::ZERO,
+        Probe::Dns(dns) => return dns.patience(),
+        Probe::Grpc(grpc) => grpc.connect_timeout.min(grpc.timeout),
+        Probe::Tls(tls) => tls.connect_timeout,
+        Probe::Prometheus(prometheus) => return prometheus.blind_time(),
+        Probe::CloudWatch(cloudwatch) => return cloudwatch.blind_time(),
+        // A program's own connections are its own affair.
+        Probe::Command(_) => return Duration::ZERO,
+        Probe::Mysql(mysql) => mysql.connect_timeout,
+        Probe::MysqlLedger(ledger) => ledger.connect_timeout,
+        Probe::Redis(redis) => redis.connect_timeout,
+        Probe::RedisLedger(ledger) => ledger.connect_timeout,
+        // Their connections are kept: a SYN is sent by the first write alone.
+        Probe::DynamodbLedger(_) | Probe::S3Ledger(_) => return Duration::ZERO,
     };
-    let retries = [15, 7, 3, 1].map(Duration::from_secs);
-    retries.into_iter().find(|offset| *offset <= deadline).unwrap_or_default()
+    SYN_RETRIES.map(Duration::from_secs).into_iter().find(|offset| *offset < deadline).unwrap_or_default()
 }
 
 fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>) {
@@ -142,7 +196,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
         problems.push(
             Problem::new(rpo.span, "no probe can decide the RPO")
                 .label("lost writes are counted by a ledger, and there is none")
-                .help("add a probe of kind `postgres.ledger` or `http.ledger`"),
+                .help("add a probe whose kind ends with `.ledger`: `firedrill probes` lists them"),
         );
     }
     let Rpo::Seconds(seconds) = rpo.value else { return };
@@ -216,16 +270,24 @@ pub(super) fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
 /// Each probe measures something, at a rate that can be kept.
 pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
     for watch in &draft.probes {
+        let fastest = Probe::shortest_spacing(watch.kind.unwrap_or_default());
         if let Some(every) = &watch.every
-            && every.value < FASTEST
+            && every.value < fastest
         {
+            let kind = watch.kind.map(|kind| format!(" for `{kind}`")).filter(|_| fastest > SHORTEST);
             problems.push(
                 Problem::new(
                     every.span,
                     format!("`{}` would be asked every {}", watch.name.text, show(every.value)),
                 )
-                .label("10ms is the shortest"),
+                .label(format!(
+                    "{} is the shortest{}",
+                    show(fastest),
+                    kind.unwrap_or_default()
+                )),
             );
+        } else {
+            programs(watch, problems);
         }
         if watch.probe.as_ref().is_some_and(|probe| probe.deadline().is_zero()) {
             problems
@@ -246,6 +308,22 @@ pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A program that hangs is killed at its timeout; until then the next ones are started.
+fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
+    let (Some(Probe::Command(command)), Some(every)) = (&watch.probe, &watch.every) else { return };
+    let at_once = command.timeout.as_millis().div_ceil(every.value.as_millis().max(1));
+    if at_once > MOST_PROGRAMS {
+        problems.push(
+            Problem::new(
+                every.span,
+                format!("`{}` would have up to {at_once} programs running at once", watch.name.text),
+            )
+            .label(format!("its timeout is {}", show(command.timeout)))
+            .help(format!("no more than {MOST_PROGRAMS}: a shorter `timeout`, or a longer `every`")),
+        );
+    }
+}
+
 /// Each guardrail names a probe, and leaves the drill time to show its result.
 pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
     let rto = draft.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
@@ -261,11 +339,11 @@ pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
                 (*down_for, rail.span)
             }
         };
-        let Some(rto) = rto.filter(|rto| limit < rto.value) else { continue };
+        let Some(rto) = rto.filter(|rto| limit < rto.within) else { continue };
         problems.push(
             Problem::new(
                 place,
-                format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.value)),
+                format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.within)),
             )
             .label("a recovery in between is never seen")
             .related(rto.span, "the RTO")
@@ -292,12 +370,12 @@ pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     }
     let rto = draft.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
     if let (Some(within), Some(rto)) = (recovery.within, rto)
-        && within < rto.value
+        && within < rto.within
     {
         problems.push(
             Problem::new(
                 within_place,
-                format!("the drill looks for {}, less than the RTO of {}", show(within), show(rto.value)),
+                format!("the drill looks for {}, less than the RTO of {}", show(within), show(rto.within)),
             )
             .label("a recovery after that is never seen")
             .related(rto.span, "the RTO")

@@ -54,6 +54,12 @@ pub fn duration(seconds: f64) -> String {
     said.join(" ")
 }
 
+/// A long time that is exact, such as an SLO's: `30 d`, `6 h`, else as [`duration`] says it.
+pub fn long(seconds: f64) -> String {
+    let days = seconds / 86_400.0;
+    if days >= 1.0 && days.fract() == 0.0 { format!("{} d", count(days as u64)) } else { duration(seconds) }
+}
+
 /// A latency, in three digits or so, so that columns of them line up: `0.42 ms`, `13.0 ms`, `412 ms`, `1.21 s`.
 pub fn millis(ms: f64) -> String {
     match ms {
@@ -102,11 +108,12 @@ pub fn percent(ratio: f64) -> String {
     if text == "0" && ratio > 0.0 { "< 0.01 %".to_owned() } else { format!("{text} %") }
 }
 
-/// A measured value in the unit that objectives name: `s`, `ratio`, or something counted.
+/// A measured value in the unit that objectives name: `s`, `ratio`, `budget`, or something counted.
 pub fn value(interval: Interval, unit: &str) -> String {
     match unit {
         "s" => span(interval),
         "ratio" => share(interval),
+        "budget" => format!("{} of the error budget", share(interval)),
         unit => match interval.hi {
             Some(hi) if hi == interval.lo => counted(hi.max(0.0) as u64, unit.trim_end_matches('s'), unit),
             _ => format!("{} {unit}", bounds(interval, 0)),
@@ -119,6 +126,7 @@ pub fn target(target: f64, unit: &str) -> String {
     match unit {
         "s" => duration(target),
         "ratio" => percent(target),
+        "budget" => format!("{} of the error budget", percent(target)),
         unit => counted(target.max(0.0) as u64, unit.trim_end_matches('s'), unit),
     }
 }
