@@ -41,6 +41,9 @@ pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
 pub(crate) use wait::{Look, Wait};
 
+/// Watchers are many and look all the time: not faster than this, also where a wait may be.
+const WATCH_AT_MOST_EVERY: Duration = Duration::from_millis(200);
+
 /// The call that says who the credentials belong to.
 const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
@@ -171,7 +174,11 @@ impl Aws {
         let once = RetryConfig::disabled();
         let readers = clients(&self.config, &once, || guard::Lookout::reading(silent.clone()));
         Aws {
-            settings: Settings { dry_run: true, ..self.settings.clone() },
+            settings: Settings {
+                dry_run: true,
+                poll: self.settings.poll.max(WATCH_AT_MOST_EVERY),
+                ..self.settings.clone()
+            },
             config: self.config.clone(),
             witness: silent,
             writers: readers.clone(),

@@ -12,7 +12,7 @@ use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition, ProbeFacts};
+use crate::run::event::{PlannedStep, Precondition, ProbeFacts, WatcherFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
@@ -36,6 +36,8 @@ pub struct Plan {
     pub probes: Vec<ProbeFacts>,
     /// The watchers of what the steps act on, and of the alarms.
     pub watchers: Vec<Watcher>,
+    /// The watchers that begin with a change that a step is yet to make.
+    pub later: Vec<WatcherFacts>,
     /// What of it cannot be watched, each in a sentence.
     pub unwatched: Vec<String>,
 }
@@ -199,8 +201,8 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
             probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
         }
     }
-    let Attached { watchers, missing } = attach(experiment, means, &steps).await?;
-    Ok(Plan { run, steps, facts, lanes, probes, watchers, unwatched: missing })
+    let Attached { watchers, later, missing } = attach(experiment, means, &steps).await?;
+    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched: missing })
 }
 
 /// The watchers attach themselves to what the steps act on.

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Experiment};
+use crate::watch::Watcher;
 
 /// What is known of a run besides its plan.
 pub struct Circumstances {
@@ -44,7 +45,7 @@ impl Plan {
                 .map(|step| step.name.clone()),
             plan: self.facts.clone(),
             alarms: experiment.alarms.iter().map(|alarm| alarm.value.clone()).collect(),
-            watchers: self.watchers.iter().map(|watcher| watcher.facts().clone()).collect(),
+            watchers: self.watchers.iter().map(Watcher::facts).chain(&self.later).cloned().collect(),
         }
     }
 

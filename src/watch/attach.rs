@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use super::{Watcher, alarms, compute, database, service, target_health};
 use crate::aws::find::{Found, Resource};
-use crate::aws::{Aws, Fault, FaultKind, autoscaling, cloudwatch, ecs, elbv2};
+use crate::aws::{Aws, Fault, FaultKind, autoscaling, cloudwatch, ecs, elbv2, route53};
+use crate::run::event::WatcherFacts;
 
 /// More target groups than this are not searched for an instance.
 const SEARCHED: usize = 100;
@@ -17,6 +18,8 @@ const SEARCHED: usize = 100;
 pub struct Attached {
     /// Ready to start.
     pub watchers: Vec<Watcher>,
+    /// Those that begin with a change that a step is yet to make.
+    pub later: Vec<WatcherFacts>,
     /// What cannot be watched, and why, each in a sentence.
     pub missing: Vec<String>,
 }
@@ -31,6 +34,7 @@ struct Subjects {
     db_clusters: BTreeSet<String>,
     /// Cluster and service.
     services: BTreeSet<(String, String)>,
+    records: BTreeSet<String>,
     missing: Vec<String>,
 }
 
@@ -89,7 +93,7 @@ impl Subjects {
                     }
                 }
             }
-            // A record's change is followed from when it is accepted.
+            "route53.record" => self.records.extend(ids),
             _ => {}
         }
     }
@@ -169,7 +173,11 @@ impl Subjects {
         watchers.extend(self.target_groups.into_iter().map(target_health::watcher));
         watchers.extend(self.db_instances.into_iter().map(database::instance));
         watchers.extend(self.db_clusters.into_iter().map(database::cluster));
-        Attached { watchers, missing: self.missing }
+        let later = self.records.into_iter().map(|record| WatcherFacts {
+            name: format!("changes of {record}"),
+            permissions: vec![route53::GET_CHANGE.to_owned()],
+        });
+        Attached { watchers, later: later.collect(), missing: self.missing }
     }
 }
 

@@ -101,6 +101,20 @@ fn hold(ran: &Ran, wrong: &mut Vec<String>) -> usize {
     held
 }
 
+/// A run that touched something: on a machine that is busy enough the steady state may not hold, and then the
+/// drill is begun again.
+fn run(file: &Path, store: &Path, arguments: &[&str]) -> Ran {
+    let mut ran = Ran::run(file, store, arguments);
+    for _ in 0..3 {
+        if ran.phase("steps").is_some() {
+            break;
+        }
+        println!("begun again: {}", ran.report["because"]);
+        ran = Ran::run(file, store, arguments);
+    }
+    ran
+}
+
 fn point<'r>(ran: &'r Ran, name: &str) -> Option<&'r Value> {
     ran.report["breakdown"]["points"].as_array()?.iter().find(|point| point["name"] == name)
 }
@@ -112,7 +126,7 @@ fn drill(file: &str, points: &[&str], orders: &[[&str; 2]], least: usize) {
     let mut wrong = Vec::new();
     for seed in ["4", "9"] {
         let short = ["--var", "steady=2s", "--var", "confirm=2s", "--var", "observe=8s"];
-        let ran = Ran::run(&path, store.path(), &[&["--env", "lab", "--seed", seed], &short[..]].concat());
+        let ran = run(&path, store.path(), &[&["--env", "lab", "--seed", seed], &short[..]].concat());
         let held = hold(&ran, &mut wrong);
         if held < least {
             wrong.push(format!("seed {seed}: only {held} changes were seen: {}", said(&ran.output)));
@@ -170,6 +184,17 @@ fn a_replica_is_promoted_before_its_name_moves() {
 }
 
 #[test]
+fn the_plan_names_the_watchers_and_what_they_need() {
+    let output = firedrill().args(["plan", "experiments/flip-route53.yaml", "--env", "lab"]).output();
+    let text = said(&output.expect("it runs"));
+    for part in
+        ["target health in www-a", "elasticloadbalancing:DescribeTargetHealth", "changes of www.lab.test A"]
+    {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
 fn a_record_is_followed_until_it_is_in_sync() {
     drill(
         "flip-route53.yaml",
@@ -212,7 +237,7 @@ fn detection(ran: &Ran) -> &Value {
 fn the_first_alarm_that_fires_is_the_detection() {
     let store = tempfile::tempdir().expect("a folder");
     let file = with_alarms(store.path(), "[storefront-unhealthy-hosts, storefront-5xx]", "20s");
-    let ran = Ran::run(&file, store.path(), &["--env", "lab", "--seed", "3"]);
+    let ran = run(&file, store.path(), &["--env", "lab", "--seed", "3"]);
     let found = detection(&ran);
     assert_eq!((ran.code(), found["verdict"].as_str()), (0, Some("pass")), "{}", said(&ran.output));
     // Errors come at once; a target is unhealthy only after two failed checks.
@@ -234,7 +259,7 @@ fn the_first_alarm_that_fires_is_the_detection() {
 fn an_alarm_that_does_not_fire_is_a_miss() {
     let store = tempfile::tempdir().expect("a folder");
     let file = with_alarms(store.path(), "[checkout-5xx]", "1s");
-    let ran = Ran::run(&file, store.path(), &["--env", "lab", "--seed", "3"]);
+    let ran = run(&file, store.path(), &["--env", "lab", "--seed", "3"]);
     let found = detection(&ran);
     assert_eq!((ran.code(), found["verdict"].as_str()), (1, Some("fail")), "{}", said(&ran.output));
     assert!(found["observed"]["hi"].is_null() && found["observed"]["lo"].as_f64() > Some(1.0), "{found}");
@@ -281,19 +306,17 @@ fn what_cannot_be_watched_is_said_once_and_stops_nothing() {
     lab.provoke("DescribeScalingActivities", Provocation::Html500);
     lab.provoke("DescribeTargetHealth", Provocation::Throttle(3));
     let file = with_alarms(store.path(), "[storefront-5xx]", "20s");
-    let output = firedrill()
-        .arg("run")
-        .arg(&file)
-        .args(["--env", "outside", "--output", "json", "--store"])
-        .arg(store.path().join("runs"))
-        .arg("--project")
-        .arg(&project)
-        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
-        .output()
-        .expect("it runs");
+    let project = project.to_string_lossy().into_owned();
+    // The clients find the lab's keys in the environment of the process.
+    let mut command = firedrill();
+    command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    command.arg("run").arg(&file).args(["--env", "outside", "--output", "json", "--project", &project]);
+    let output = command.arg("--store").arg(store.path().join("runs")).output().expect("it runs");
     let report: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // An alarm that fires within the look around the fault may leave the detection open; the run is whole.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", said(&output));
+    assert_eq!(report["steps"][0]["outcome"], "done", "{}", said(&output));
     let about = |what: &str| {
         let notes = report["notes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         notes.filter(|note| note.contains(what)).count()

@@ -231,8 +231,21 @@ fn detection(draft: &Draft, target: &Spanned<Duration>, problems: &mut Vec<Probl
                 .label("longer than zero")
                 .help("say how long it may take: `detection: 90s`"),
         );
+    } else if target.value < LOOK * 3 {
+        problems.push(
+            Problem::new(
+                target.span,
+                format!("a detection within {} can hardly be decided", show(target.value)),
+            )
+            .label(format!("alarms are looked at every {}", show(LOOK)))
+            .help("CloudWatch itself takes tens of seconds: allow three looks at least")
+            .warning(),
+        );
     }
 }
+
+/// Alarms are looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Each alarm is named once.
 pub(super) fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
