@@ -19,9 +19,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-mod data;
 pub(crate) mod autoscaling;
 pub(crate) mod cloudwatch;
+mod data;
 mod draw;
 pub(crate) mod ec2;
 pub(crate) mod ecs;

@@ -45,5 +45,5 @@ pub mod sample;
 pub mod spec;
 pub mod timeline;
 pub mod verdict;
-pub mod words;
 pub mod watch;
+pub mod words;

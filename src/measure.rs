@@ -1,7 +1,7 @@
 //! From a timeline to numbers. Pure: no I/O, no clock, and no targets: it does not judge.
 
-pub mod budget;
 pub mod breakdown;
+pub mod budget;
 pub mod cutover;
 pub mod latency;
 pub mod ledger;

@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::measure::Interval;
-use crate::measure::cutover::Cutover;
 pub use crate::measure::breakdown::Breakdown;
+use crate::measure::cutover::Cutover;
 pub use crate::verdict::{Objective, Outcome, Seen, Verdict};
 pub use crate::words;
 pub use judged::{

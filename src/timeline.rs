@@ -113,9 +113,8 @@ impl Timeline {
 
 /// The first sign after the fault that something noticed it: the look before, and the look that saw it.
 fn detection(layers: &[layers::Change], fault: Moment) -> Option<(Moment, Moment)> {
-    let first = layers
-        .iter()
-        .find(|change| change.sign == Some(layers::Sign::Detected) && change.seen > fault)?;
+    let first =
+        layers.iter().find(|change| change.sign == Some(layers::Sign::Detected) && change.seen > fault)?;
     Some((first.after.unwrap_or(fault).max(fault), first.seen))
 }
 

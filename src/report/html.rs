@@ -3,8 +3,8 @@
 //! For two readers: a director sees the verdict and the figures in ten seconds, an auditor finds
 //! every number's definition, bounds and evidence. `maud` escapes all that comes from outside.
 
-mod cutover;
 mod breakdown;
+mod cutover;
 mod evidence;
 mod journal;
 mod judged;
