@@ -295,6 +295,14 @@ fn recovery_point(out: &mut Vec<Objective>, targets: &Objectives, measures: &Mea
     }
 }
 
+/// As [`guarded`]; and what a ledger left open is named where its interval alone decides nothing.
+fn held(mut objective: Objective, guard: Option<&String>) -> Objective {
+    if let (Verdict::Inconclusive, Some(_), Some(guard)) = (objective.verdict, objective.observed, guard) {
+        objective.because = format!("{}; but {guard}", objective.because);
+    }
+    guarded(objective, guard)
+}
+
 fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
     let guard = ledger::guard(ledger);
     let blank = undecided("rpo", &ledger.probe, target, "s", guard.clone().unwrap_or_default());
@@ -308,7 +316,7 @@ fn lost_seconds(ledger: &Ledger, target: f64) -> Objective {
         // However short the time: what was acknowledged is gone, and none may be.
         objective.verdict = Verdict::Fail;
     }
-    guarded(objective, guard.as_ref())
+    held(objective, guard.as_ref())
 }
 
 fn lost_writes(ledger: &Ledger, target: u64) -> Objective {
@@ -318,7 +326,7 @@ fn lost_writes(ledger: &Ledger, target: u64) -> Objective {
         return blank;
     }
     let observed = Interval::new(ledger.lost as f64, (ledger.lost + ledger.unread + ledger.pending) as f64);
-    guarded(decided(blank, observed, lost(ledger)), guard.as_ref())
+    held(decided(blank, observed, lost(ledger)), guard.as_ref())
 }
 
 fn lost(ledger: &Ledger) -> String {

@@ -62,7 +62,7 @@ fn nothing_is_found_where_nothing_is_wrong() {
         seconds: Some(Interval::new(0.0, 0.0)),
         stable: true,
         resolution: 0.05,
-        pace: Pace { before: 99, before_due: 100, down: 20, down_due: 20, recovered: Some(180) },
+        pace: Pace { before: 100, before_due: 100, down: 20, down_due: 20, recovered: Some(180) },
         ..Ledger::default()
     };
     assert_eq!(ledger, expected);
