@@ -197,7 +197,13 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
             let own = Opening { probe: facts.name.clone(), ..opening.clone() };
             let ask = variant.open(&own).map_err(failed)?;
             let name = facts.name.clone();
-            lanes.push(Lane { name, every: watch.every, edge_every: watch.edge_every, ask });
+            lanes.push(Lane {
+                name,
+                every: watch.every,
+                edge_every: watch.edge_every,
+                sentinel: watch.sentinel,
+                ask,
+            });
             probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
         }
     }

@@ -306,6 +306,11 @@ pub trait Ask: Send + Sync {
         false
     }
 
+    /// Whom an idle connection beside the probe would be with; `None` where there is no such thing.
+    fn post(&self) -> Option<prober::sentinel::Post> {
+        None
+    }
+
     /// Before the first sample: what must exist (a ledger's table). The error is for people.
     async fn prepare(&self) -> Result<(), String> {
         Ok(())
@@ -338,6 +343,8 @@ pub struct Lane {
     pub every: Duration,
     /// Spacing of the samples in between while an outage is on, to date its end more closely.
     pub edge_every: Option<Duration>,
+    /// Whether an idle connection is held beside it, to see when it is lost.
+    pub sentinel: bool,
     /// Whom to ask.
     pub ask: Arc<dyn Ask>,
 }

@@ -124,7 +124,13 @@ pub async fn run(settings: &Settings) -> Result<Trial, String> {
         players.iter().map(|player| probe(&player.address, settings)).collect::<Result<_, _>>()?;
     let lanes = probes.iter().zip(&players).map(|(probe, player)| {
         let ask = probe.open(&opening)?;
-        Ok(Lane { name: player.mode.name().to_owned(), every: settings.every, edge_every: None, ask })
+        Ok(Lane {
+            name: player.mode.name().to_owned(),
+            every: settings.every,
+            edge_every: None,
+            sentinel: false,
+            ask,
+        })
     });
     let lanes = lanes.collect::<Result<Vec<Lane>, String>>()?;
     let clock = Clock::start();
@@ -175,7 +181,7 @@ fn record(settings: &Settings, probes: &[Probe], clock: Clock, seen: UnboundedRe
                 at_ns: to,
                 kind: EventKind::ProberStalled { from_ns: from, to_ns: to, witness },
             }),
-            Seen::FirstError { .. } | Seen::Identity { .. } | Seen::Noted { .. } => {}
+            _ => {}
         }
     }
     events.push(Event { at_ns: clock.now(), kind: EventKind::RunEnded { ending: Ending::Completed } });

@@ -258,6 +258,9 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::UndoFinished { done: false, detail, .. } => format!("  NOT undone: {detail}"),
         EventKind::Noted { text } => text.clone(),
         EventKind::LayerSeen { after_ns: Some(_), what, .. } => format!("  layer: {}", first_line(what)),
+        EventKind::ConnectionLost { probe, peer, detail, .. } => {
+            format!("{probe}: the idle connection to {peer} was lost: {detail}")
+        }
         EventKind::LayerSeen { .. }
         | EventKind::WatcherEnded { .. }
         | EventKind::IdentityMet { .. }

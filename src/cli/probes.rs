@@ -28,7 +28,8 @@ pub fn probes(name: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> i
             let every = units::show(Probe::usual_spacing(name));
             let beside = [format!(
                 "Beside the kind stand `every`, the spacing of its samples (default {every}), `edge_every`, a closer \
-                 spacing while an outage is on, to date its end (those samples count nowhere else), and \
+                 spacing while an outage is on, to date its end (those samples count nowhere else), `sentinel`, an \
+                 idle connection held beside the probe to date its loss (http and tcp; default false), and \
                  `must_stay_up`, for what the fault may not touch (default false)."
             )];
             reference::page(one, &beside, &example(name), out)?;

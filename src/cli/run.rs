@@ -224,6 +224,7 @@ impl Drill<'_> {
             header,
             steps: plan.steps,
             lanes: plan.lanes,
+            references: scene.surroundings.references(),
             watchers: plan.watchers,
             unwatched: plan.unwatched,
             aws: scene.aws,

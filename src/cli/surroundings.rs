@@ -9,7 +9,8 @@ use indexmap::IndexMap;
 use super::{Failure, LabTiming, Where};
 use crate::aws::{self, Aws};
 use crate::lab::{self, Lab};
-use crate::probe::Resolver;
+use crate::probe::tcp::{Address, Tcp};
+use crate::probe::{Ask, Resolver};
 use crate::redact;
 use crate::run::event::EnvironmentFacts;
 use crate::spec::environment::{Confirmation, Environment, LAB, Project};
@@ -94,7 +95,14 @@ impl Surroundings {
         })
     }
 
-    /// How the probes look names up.
+    /// What is asked to tell an outage from this machine's own network being gone.
+    pub fn references(&self) -> Vec<Arc<dyn Ask>> {
+        let resolver = self.resolver();
+        let ask = |address: &Address| Tcp::to(address.clone()).asking(resolver.clone());
+        self.environment.references.iter().map(ask).collect()
+    }
+
+    /// Whom the probes ask for names.
     pub fn resolver(&self) -> Arc<Resolver> {
         Arc::new(match self.environment.resolver {
             Some(server) => Resolver::Server(server),

@@ -33,7 +33,7 @@ pub struct Breakdown {
 /// One point between the fault and recovery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
-    /// `accepted`, `effect`, `detected`, `replaced`, `dns_moved`, `first_new_answer`, `new_connections`,
+    /// `accepted`, `effect`, `connections_lost`, `detected`, `replaced`, `dns_moved`, `first_new_answer`, `new_connections`,
     /// `kept_connections` or `stable`.
     pub name: String,
     /// When, in seconds of the run.
@@ -89,6 +89,7 @@ impl Breakdown {
         let points = [
             Some(accepted(fault)),
             effect.min_by(|one, other| ends(one).total_cmp(&ends(other))),
+            connections_lost(record, fault),
             detected,
             sign(Sign::Replaced, "replaced"),
             sign(Sign::DnsMoved, "dns_moved"),
@@ -133,6 +134,18 @@ fn of_interval(fault: &Injection, name: &str, at: Interval, by: &str, what: &str
 /// Later than the one and before the other, whatever instants of their brackets they stand for.
 fn between(from: &Point, to: &Point) -> Interval {
     Interval { lo: (to.at.lo - ends(from)).max(0.0), hi: to.at.hi.map(|hi| (hi - from.at.lo).max(0.0)) }
+}
+
+/// When the first idle connection that was held beside a probe was lost after the fault.
+fn connections_lost(record: &Record, fault: &Injection) -> Option<Point> {
+    let lost = record.events.iter().filter_map(|event| match &event.kind {
+        EventKind::ConnectionLost { probe, peer, after_ns, lost_ns, detail } if *lost_ns > fault.sent => {
+            Some((*after_ns, *lost_ns, probe, format!("the idle connection to {peer} was lost: {detail}")))
+        }
+        _ => None,
+    });
+    let (after, lost, probe, what) = lost.min_by_key(|(_, lost, ..)| *lost)?;
+    Some(point(fault, "connections_lost", after.max(fault.sent), lost, probe, &what))
 }
 
 fn accepted(fault: &Injection) -> Point {

@@ -23,6 +23,7 @@ use crate::sample::{Cause, Sample};
 mod flights;
 mod itself;
 mod pacer;
+pub mod sentinel;
 
 /// Threads that carry the probes' traffic.
 const WORKERS: usize = 2;
@@ -49,6 +50,19 @@ pub enum Seen {
         cause: Cause,
         /// A line for people.
         text: String,
+    },
+    /// An idle connection, held beside a probe, ended.
+    ConnectionLost {
+        /// The probe's index.
+        probe: u16,
+        /// Whom it was with.
+        peer: String,
+        /// When it was surely alive.
+        after: Moment,
+        /// When it was found gone.
+        lost: Moment,
+        /// How it ended.
+        how: String,
     },
     /// Something worth knowing of the prober itself.
     Noted {
@@ -106,6 +120,11 @@ impl Prober {
             seed,
         };
         runtime.spawn(pacer::watch_runtime(flights.clone(), stopping.clone()));
+        for (probe, lane) in (0u16..).zip(&flights.lanes) {
+            if let Some(post) = lane.ask.post().filter(|_| lane.sentinel) {
+                runtime.spawn(sentinel::stand(probe, post, flights.clone(), stopping.clone()));
+            }
+        }
         runtime.spawn(itself::control(flights.clone(), stopping.clone()));
         runtime.spawn(itself::references(references, flights.clone(), stopping.clone()));
         let clocks = {

@@ -1,10 +1,12 @@
 //! `tcp`: a connection, and perhaps the first words of the server.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::Node;
+use crate::probe::{Ask, Opening, Resolver};
 use crate::record;
 
 pub(crate) mod ask;
@@ -25,6 +27,17 @@ record! {
 }
 
 impl Tcp {
+    /// A plain connection, with every setting as it is without being said.
+    pub fn to(address: Address) -> Tcp {
+        let connect_timeout = Duration::from_millis(900);
+        Tcp { address, per_ip: false, connect_timeout, expect_banner: None }
+    }
+
+    /// Ready to be asked, without anything else.
+    pub fn asking(&self, resolver: Arc<Resolver>) -> Arc<dyn Ask> {
+        Arc::new(ask::TcpAsk::open(self, &Opening { resolver, ..Opening::new("", Resolver::System) }))
+    }
+
     /// One line for people: `connect db.test:5432`.
     pub fn summary(&self) -> String {
         match &self.expect_banner {

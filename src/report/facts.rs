@@ -84,6 +84,7 @@ pub(crate) fn point(name: &str) -> String {
     match name {
         "accepted" => "Call accepted".to_owned(),
         "effect" => "Took hold".to_owned(),
+        "connections_lost" => "Idle connection lost".to_owned(),
         "detected" => "Detected".to_owned(),
         "replaced" => "Promoted or replaced".to_owned(),
         "dns_moved" => "DNS moved".to_owned(),

@@ -23,14 +23,16 @@ use crate::aws::Aws;
 use crate::clock::{Clock, Moment};
 use crate::journal::{Intents, SampleWriter, Writer};
 use crate::plan::Planned;
-use crate::probe::Lane;
 use crate::probe::prober::{Prober, Seen};
+use crate::probe::{Ask, Lane};
 use crate::redact::Redactor;
 use crate::sample::{Cause, Sample};
 use crate::watch::{Patrol, Watcher};
 
 /// How often guardrails, phases and the view look at the time.
 const TICK: Duration = Duration::from_millis(100);
+/// How often samples are taken in: to be woken for each would cost more than all else about it.
+const GATHER: Duration = Duration::from_millis(50);
 /// How often samples go to disk.
 const FLUSH: Duration = Duration::from_secs(1);
 /// Everything a run needs.
@@ -47,6 +49,8 @@ pub struct Run {
     pub watchers: Vec<Watcher>,
     /// What of it cannot be watched, each in a sentence.
     pub unwatched: Vec<String>,
+    /// What is asked to tell an outage from this machine's own network being gone.
+    pub references: Vec<Arc<dyn Ask>>,
     /// The clients, when the plan uses AWS.
     pub aws: Option<Arc<Aws>>,
     /// Where the clients announce their calls.
@@ -142,7 +146,8 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     run.desk.open(recorder.clone());
     let (seen_out, seen) = mpsc::unbounded_channel();
     let prober =
-        Prober::start(run.lanes.clone(), run.clock, run.header.seed, seen_out).map_err(RunError::Prober)?;
+        Prober::start_beside(run.lanes.clone(), run.references.clone(), run.clock, run.header.seed, seen_out)
+            .map_err(RunError::Prober)?;
     let mut attending = JoinSet::new();
     for lane in run.lanes.iter().filter(|lane| lane.ask.writes()) {
         let (ask, clock) = (lane.ask.clone(), run.clock);
@@ -228,6 +233,8 @@ impl Engine<'_> {
         self.carry_out(decisions)?;
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut gather = tokio::time::interval(GATHER);
+        gather.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut flushed = self.run.clock.now();
         let mut interrupted = false;
         while self.ending.is_none() {
@@ -245,7 +252,11 @@ impl Engine<'_> {
                 }
                 Some(event) = events.recv() => self.take_event(&event)?,
                 Some(message) = messages.recv() => self.take_message(message)?,
-                Some(seen) = seen.recv() => self.take_seen(seen)?,
+                _ = gather.tick() => {
+                    while let Ok(seen) = seen.try_recv() {
+                        self.take_seen(seen)?;
+                    }
+                }
                 _ = ticker.tick() => {
                     self.feed(Input::Tick)?;
                     let now = self.run.clock.now();
@@ -342,6 +353,13 @@ impl Engine<'_> {
                     cause => format!("{name}: first {cause}: {text}"),
                 };
                 self.recorder.record(EventKind::Noted { text }).map(|_| ())
+            }
+            Seen::ConnectionLost { probe, peer, after, lost, how } => {
+                let probe = self.run.lanes.get(usize::from(probe)).map_or("?", |lane| lane.name.as_str());
+                let probe = probe.to_owned();
+                let kind =
+                    EventKind::ConnectionLost { probe, peer, after_ns: after, lost_ns: lost, detail: how };
+                self.recorder.record(kind).map(|_| ())
             }
             Seen::Noted { text } => self.recorder.record(EventKind::Noted { text }).map(|_| ()),
             Seen::Identity { identity, who } => {

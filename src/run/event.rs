@@ -450,6 +450,19 @@ pub enum EventKind {
         /// Who: the server's own words, or its address.
         who: String,
     },
+    /// An idle connection, held beside a probe, ended: the begin of trouble, dated without any load.
+    ConnectionLost {
+        /// The probe's name.
+        probe: String,
+        /// Whom it was with.
+        peer: String,
+        /// When it was surely alive.
+        after_ns: Moment,
+        /// When it was found gone.
+        lost_ns: Moment,
+        /// How it ended: `closed`, or the system's error.
+        detail: String,
+    },
     /// Worth knowing: throttling, a retry, a probe's first error.
     Noted {
         /// A line for people.

@@ -61,6 +61,7 @@ pub(super) struct WatchDraft {
     pub(super) probe: Option<Probe>,
     pub(super) every: Option<Spanned<Duration>>,
     pub(super) edge_every: Option<Option<Spanned<Duration>>>,
+    pub(super) sentinel: Option<bool>,
     pub(super) must_stay_up: Option<bool>,
 }
 
@@ -127,6 +128,7 @@ impl Draft {
                 probe: watch.probe?,
                 every: watch.every?.value,
                 edge_every: watch.edge_every?.map(|every| every.value),
+                sentinel: watch.sentinel?,
                 must_stay_up: watch.must_stay_up?,
             })
         });
@@ -255,7 +257,7 @@ fn probes(top: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<WatchDraft> {
 }
 
 fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
-    const BESIDE: &[&str] = &["every", "edge_every", "must_stay_up"];
+    const BESIDE: &[&str] = &["every", "edge_every", "sentinel", "must_stay_up"];
     let name = SpannedName { text: key.text.clone(), span: key.span };
     plain_name("probe", &name, cx);
     let expects = "a probe: its kind, such as `http`, and perhaps `every`";
@@ -267,8 +269,8 @@ fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
             ),
             _ => cx.unexpected(node, expects),
         }
-        let (kind, probe, every, edge_every, must_stay_up) = (None, None, None, None, None);
-        return WatchDraft { place: name.span, name, kind, probe, every, edge_every, must_stay_up };
+        let (kind, probe, every, edge_every, sentinel, must_stay_up) = (None, None, None, None, None, None);
+        return WatchDraft { place: name.span, name, kind, probe, every, edge_every, sentinel, must_stay_up };
     };
     let (place, kind, probe) = one_probe(key.span, inside, BESIDE, cx);
     let every = inside.iter().any(|(key, _)| key.text == "every");
@@ -281,6 +283,7 @@ fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
             true => field(inside, node.span, "edge_every", None, cx).map(Some),
             false => Some(None),
         },
+        sentinel: field(inside, node.span, "sentinel", Some(false), cx),
         must_stay_up: field(inside, node.span, "must_stay_up", Some(false), cx),
         name,
         kind,

@@ -13,6 +13,7 @@ use crate::notation::decode::{
 };
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::probe::dns::Server;
+use crate::probe::tcp::Address;
 use crate::{record, words};
 
 /// The environment that is built in.
@@ -35,6 +36,8 @@ pub struct Environment {
     pub endpoint_url: Option<String>,
     /// The DNS server that probes ask.
     pub resolver: Option<SocketAddr>,
+    /// What is asked to tell an outage from the own network being gone.
+    pub references: Vec<Address>,
     /// Values of variables. They may hold references of their own.
     pub values: IndexMap<String, String>,
     /// How a run is confirmed.
@@ -83,6 +86,9 @@ record! {
         pub endpoint_url: Option<String>,
         /// The DNS server that probes ask, `ip:port`; without it, the system's.
         pub resolver: Option<Server>,
+        /// Addresses, each `host:port`, that have nothing to do with any drill, such as AWS's own endpoints. While none of them
+        /// can be reached, the prober's own network is gone, and what it sees is nobody's outage.
+        pub references: Option<Vec<Address>>,
         /// Values of the experiments' variables, by name.
         pub values: Templates = Templates(IndexMap::new()),
         /// How a run is confirmed: by typing the environment's `name`, by `yes`, or `none`.
@@ -231,6 +237,7 @@ impl Project {
             accounts: read.accounts.0,
             endpoint_url: read.endpoint_url,
             resolver: read.resolver.map(|server| server.0),
+            references: read.references.unwrap_or_default(),
             values: read.values.0.into_iter().map(|(name, value)| (name, anchored(&value, base))).collect(),
             confirm: read.confirm,
         })

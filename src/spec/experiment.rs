@@ -393,6 +393,8 @@ pub struct Watch {
     pub every: Duration,
     /// Spacing of the samples in between while an outage is on, to date its end more closely.
     pub edge_every: Option<Duration>,
+    /// Whether an idle connection is held beside it, to see when it is lost.
+    pub sentinel: bool,
     /// Whether an outage of it is a failure of its own.
     pub must_stay_up: bool,
 }

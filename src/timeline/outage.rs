@@ -1,8 +1,8 @@
 //! Finds outages among a probe's valid samples.
 //!
 //! Entering needs a rule, else one lost packet is an outage: three bad samples in a row, or at
-//! least half of the samples (and three) bad within a second, or within six samples where these
-//! take longer. It is backdated to the first bad sample.
+//! least half of the samples (and three) bad over three quarters of a second, or of six samples where
+//! these take longer. It is backdated to the first bad sample.
 //!
 //! Leaving needs proof, since an endpoint flaps after a failover and, with one of two backends
 //! dead, good answers come in between: `N` good samples in a row, then good for the confirmation
@@ -22,6 +22,8 @@ const IN_A_ROW: usize = 3;
 /// The window of the second entry rule, in seconds, and the least number of samples it spans.
 const WINDOW: f64 = 1.0;
 const WINDOW_SAMPLES: f64 = 6.0;
+/// How much of the window the stretch with half of its samples bad must fill.
+const STRETCH: f64 = 0.75;
 /// Good samples in a row that a confirmed run starts with, where that many fit.
 const CONFIRM_RUN: usize = 10;
 /// Share of bad samples that the confirmation time may hold.
@@ -115,7 +117,11 @@ impl<'a> Index<'a> {
             let is_bad = samples[at].class.bad();
             let end = window_end[at] as usize;
             let within = (bad[end] - bad[at]) as usize;
-            let dense = within >= IN_A_ROW && 2 * within >= end - at;
+            // Up to the last bad one: that it was good again within the same second does not make it less.
+            let last = (at..end).rev().find(|at| samples[*at].class.bad()).unwrap_or(at);
+            let stretch = last + 1 - at;
+            let dense =
+                within >= IN_A_ROW && 2 * within >= stretch && stretch as f64 >= STRETCH * (end - at) as f64;
             let entered = is_bad && (run[at] as usize >= IN_A_ROW || dense);
             next_entry[at] = if entered { at as u32 } else { next_entry[at + 1] };
             decided[at] = decided[at + 1].max(if is_bad { 0 } else { samples[at].done.0 });

@@ -191,13 +191,21 @@ pub(super) fn notes(record: &Record, timeline: &Timeline, measures: &Measures) -
                 .to_owned(),
         );
     }
-    let kept = measures.cutover.iter().flat_map(|cutover| &cutover.lanes);
-    let turned =
-        measures.cutover.as_ref().is_some_and(|cutover| cutover.new_first.is_some_and(|at| at.hi.is_some()));
-    for lane in kept.filter(|lane| turned && !is_name(&lane.observer)) {
-        if lane.last_old.is_some_and(|last| last.hi.is_none()) {
+    // Two lanes of one probe ask for the same thing: what the one was answered, the other could have been. A
+    // probe that asks for something else may well have nothing to go over to.
+    let probe = |name: &str| {
+        let track = timeline.tracks.iter().find(|track| track.facts.name == name)?;
+        Some(track.facts.probe.as_str())
+    };
+    let lanes = || measures.cutover.iter().flat_map(|cutover| &cutover.lanes);
+    let turned: Vec<&str> =
+        lanes().filter(|lane| lane.first_new.is_some()).filter_map(|lane| probe(&lane.name)).collect();
+    for lane in lanes().filter(|lane| !is_name(&lane.observer)) {
+        let could = probe(&lane.name).is_some_and(|probe| turned.contains(&probe));
+        if could && lane.last_old.is_some_and(|last| last.hi.is_none()) {
             notes.push(format!(
-                "{}: still answered by the old site when the watch ended, while other traffic had gone over",
+                "{}: still answered by the old site when the watch ended, while other connections of that probe had \
+                 gone over",
                 lane.name
             ));
         }

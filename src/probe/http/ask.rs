@@ -19,6 +19,8 @@ use super::{Connection, Http, Statuses};
 use crate::clock::Clock;
 use crate::probe::connect::micros;
 use crate::probe::deadline::within;
+use crate::probe::prober::sentinel::Post;
+use crate::probe::tcp::Address;
 use crate::probe::trouble::Trouble;
 use crate::probe::{Answer, Ask, Opening, Rest};
 use crate::sample::{Cause, Class};
@@ -272,5 +274,11 @@ impl Ask for HttpAsk {
 
     fn deadline(&self) -> Duration {
         self.timeout
+    }
+
+    fn post(&self) -> Option<Post> {
+        let dialler = &self.inner.requests.dialler;
+        let address = Address { host: dialler.host.clone(), port: dialler.port };
+        Some(Post { address, resolver: dialler.resolver.clone() })
     }
 }

@@ -261,7 +261,7 @@ impl Flights {
         self.landed.notify_one();
     }
 
-    fn report(&self, seen: Seen) {
+    pub(super) fn report(&self, seen: Seen) {
         // The receiver is gone only when the run is over, and then nobody wants to know.
         let _ = self.out.send(seen);
     }

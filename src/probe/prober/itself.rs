@@ -22,7 +22,7 @@ use crate::probe::http::ask::HttpAsk;
 /// How often the clocks are compared.
 const SECOND: Duration = Duration::from_secs(1);
 /// Spacing of the control and reference samples.
-const CONTROL: Duration = Duration::from_millis(100);
+const CONTROL: Duration = Duration::from_millis(250);
 const REFERENCE: Duration = Duration::from_millis(500);
 /// A jump between two clocks that is none of their reading's own error.
 const SUSPENDED: i64 = 20_000_000;

@@ -141,14 +141,17 @@ pub(super) fn sleep_until(clock: &Clock, moment: Moment) {
     }
 }
 
+/// How often the runtime is asked to take a turn.
+const TURN: Duration = Duration::from_millis(20);
+
 /// Notices when the probes' runtime gets no turn although the machine runs.
 pub(super) async fn watch_runtime(flights: Arc<Flights>, stopping: Arc<AtomicBool>) {
     let clock = flights.clock;
     while !stopping.load(Ordering::SeqCst) {
         let alive = clock.now();
-        tokio::time::sleep(BEAT).await;
+        tokio::time::sleep(TURN).await;
         let woken = clock.now();
-        if woken.since(alive.plus(BEAT)) > flights.stall_threshold {
+        if woken.since(alive.plus(TURN)) > flights.stall_threshold {
             flights.stalled(alive, woken, "runtime");
         }
     }

@@ -95,6 +95,7 @@ fn lane(every: u64, does: Does, writes: bool) -> (Lane, Arc<Script>) {
             name: "scripted".to_owned(),
             every: Duration::from_millis(every),
             edge_every: None,
+            sentinel: false,
             ask: script.clone(),
         },
         script,
@@ -248,7 +249,7 @@ async fn paced_child() {
         match seen {
             Seen::Sample(sample) => println!("{} {:?}", sample.sent.0, sample.class),
             Seen::Stall { from, to, witness } => println!("{witness} {}", to.since(from).as_millis()),
-            Seen::FirstError { .. } | Seen::Identity { .. } | Seen::Noted { .. } => {}
+            _ => {}
         }
     }
 }
@@ -334,5 +335,51 @@ async fn an_answer_after_the_deadline_is_noted() {
         let own = samples.iter().find(|s| s.mark == Mark::Base && s.seq == late.seq).unwrap();
         assert_eq!((own.class, own.sent, own.scheduled), (Class::Timeout, late.sent, late.scheduled));
         assert!(late.done.since(own.done) >= Duration::from_millis(140), "{late:?} after {own:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_idle_connection_is_told_and_held_again() {
+    use crate::probe::tcp::{Address, Tcp};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::parse(&listener.local_addr().unwrap().to_string()).unwrap();
+    let clock = Clock::start();
+    let ask = Tcp::to(address).asking(Arc::new(crate::probe::Resolver::System));
+    // Asked once a minute: the idle connection is all that can tell.
+    let lane =
+        Lane { name: "db".to_owned(), every: Duration::from_secs(60), edge_every: None, sentinel: true, ask };
+    let (out, mut seen) = unbounded_channel();
+    let prober = Prober::start(vec![lane], clock, 7, out).unwrap();
+    let mut held = Vec::new();
+    // The one sample and the sentinel, in either order.
+    for _ in 0..2 {
+        held.push(listener.accept().await.unwrap().0);
+    }
+    let before = clock.now();
+    drop(held);
+    let (after, lost, how) = loop {
+        if let Seen::ConnectionLost { probe: 0, after, lost, how, .. } = seen.recv().await.unwrap() {
+            break (after, lost, how);
+        }
+    };
+    assert!(after <= lost && lost >= before && how == "closed", "{after} {lost} {how}, dropped at {before}");
+    let again = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
+    assert!(again.is_ok(), "another is held");
+    prober.stop().await;
+}
+
+#[tokio::test]
+async fn a_network_of_ones_own_that_is_gone_is_a_stall() {
+    for (others, expected) in
+        [(vec![Does::Fails, Does::Fails], true), (vec![Does::Fails, Does::Answers], false)]
+    {
+        let references = others.iter().map(|does| lane(50, *does, false).1 as Arc<dyn Ask>).collect();
+        let (out, mut seen) = unbounded_channel();
+        let probed = vec![lane(50, Does::Fails, false).0];
+        let prober = Prober::start_beside(probed, references, Clock::start(), 7, out).unwrap();
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        prober.stop().await;
+        let blind = |seen: &Seen| matches!(seen, Seen::Stall { witness, .. } if witness == "references");
+        assert_eq!(drain(&mut seen).iter().any(blind), expected, "{expected}");
     }
 }

@@ -11,6 +11,7 @@ use super::Tcp;
 use crate::clock::Clock;
 use crate::probe::connect::{Reached, connect};
 use crate::probe::deadline::within;
+use crate::probe::prober::sentinel::Post;
 use crate::probe::resolve::Resolver;
 use crate::probe::trouble::Trouble;
 use crate::probe::{Answer, Ask, Opening};
@@ -90,5 +91,9 @@ impl Ask for TcpAsk {
 
     fn deadline(&self) -> Duration {
         self.tcp.deadline()
+    }
+
+    fn post(&self) -> Option<Post> {
+        Some(Post { address: self.tcp.address.clone(), resolver: self.resolver.clone() })
     }
 }

@@ -84,6 +84,9 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::UndoStarted { step } => format!("{step}: undo started"),
         EventKind::UndoFinished { step, done: true, detail } => format!("{step}: put back: {detail}"),
         EventKind::UndoFinished { step, done: false, detail } => format!("{step}: not put back: {detail}"),
+        EventKind::ConnectionLost { probe, peer, detail, .. } => {
+            format!("{probe}: the idle connection to {peer} was lost: {detail}")
+        }
         EventKind::IdentityMet { identity, who } => format!("Number {identity} answered: {who}"),
         EventKind::LayerSeen { what, after_ns: Some(_), .. } => format!("Layer: {what}"),
         EventKind::LayerSeen { what, after_ns: None, .. } => format!("Layer, at first: {what}"),
