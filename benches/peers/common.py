@@ -70,11 +70,14 @@ def stop(process, sent=signal.SIGINT, patience=10.0):
 
 
 class Truth:
-    """A server that goes down and up at known instants: `firedrill calibrate --truth-server`."""
+    """A server that goes down and up at known instants: `firedrill calibrate --truth-server`.
+
+    Until it is told to go it serves, and that is all; with no outages wanted it is not told.
+    """
 
     def __init__(self, settings, mode, outages, length, pause, seed, linger=600.0):
         ms = lambda seconds: str(int(round(seconds * 1000)))
-        argv = [settings.firedrill, "calibrate", "--truth-server", mode, "--outages", str(outages),
+        argv = [settings.firedrill, "calibrate", "--truth-server", mode, "--outages", str(max(1, outages)),
                 "--length", ms(length), "--pause", ms(pause), "--seed", str(seed), "--linger", ms(linger)]
         self.process = subprocess.Popen(pinned(SERVER_CORE, argv), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)

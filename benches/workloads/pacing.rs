@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use firedrill::clock::{Clock, Moment, boottime_ns};
 use firedrill::probe::prober::{Prober, Seen};
 use firedrill::probe::{Answer, Ask, Lane};
-use firedrill::sample::{Cause, Class, Phases};
+use firedrill::sample::Class;
 use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::{ClockId, Timespec};
 use serde_json::json;
@@ -27,16 +27,7 @@ struct AtOnce;
 impl Ask for AtOnce {
     async fn ask(&self, _seq: u32, clock: &Clock) -> Answer {
         let now = clock.now();
-        Answer {
-            sent: now,
-            done: now,
-            class: Class::Ok,
-            cause: Cause::None,
-            code: 0,
-            detail: None,
-            who: None,
-            phases: Phases::default(),
-        }
+        Answer::good(now, now, 0)
     }
 
     fn deadline(&self) -> Duration {

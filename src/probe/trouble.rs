@@ -79,7 +79,7 @@ impl Trouble {
 
 impl Answer {
     /// A good answer.
-    pub(crate) fn good(sent: Moment, done: Moment, code: u16) -> Answer {
+    pub fn good(sent: Moment, done: Moment, code: u16) -> Answer {
         Answer {
             sent,
             done,
