@@ -51,7 +51,8 @@ pub(crate) fn run(rate: u32, seconds: u32) -> Outcome {
 /// How late the prober's samples were sent, in nanoseconds, and how many were not.
 async fn paced(every: Duration, time: Duration) -> std::io::Result<(Vec<u64>, u64)> {
     let (out, mut seen) = tokio::sync::mpsc::unbounded_channel();
-    let lane = Lane { name: "at once".to_owned(), every, edge_every: None, ask: Arc::new(AtOnce) };
+    let lane =
+        Lane { name: "at once".to_owned(), every, edge_every: None, sentinel: false, ask: Arc::new(AtOnce) };
     let prober = Prober::start(vec![lane], Clock::start(), 7, out)?;
     tokio::time::sleep(time).await;
     prober.stop().await;

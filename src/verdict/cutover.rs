@@ -198,10 +198,10 @@ pub(super) fn notes(record: &Record, timeline: &Timeline, measures: &Measures) -
         Some(track.facts.probe.as_str())
     };
     let lanes = || measures.cutover.iter().flat_map(|cutover| &cutover.lanes);
-    let turned: Vec<&str> =
-        lanes().filter(|lane| lane.first_new.is_some()).filter_map(|lane| probe(&lane.name)).collect();
     for lane in lanes().filter(|lane| !is_name(&lane.observer)) {
-        let could = probe(&lane.name).is_some_and(|probe| turned.contains(&probe));
+        let could = lanes().any(|other| {
+            other.name != lane.name && other.first_new.is_some() && probe(&other.name) == probe(&lane.name)
+        });
         if could && lane.last_old.is_some_and(|last| last.hi.is_none()) {
             notes.push(format!(
                 "{}: still answered by the old site when the watch ended, while other connections of that probe had \
