@@ -301,6 +301,12 @@ pub trait Ask: Send + Sync {
     /// The longest that one asking can take.
     fn deadline(&self) -> Duration;
 
+    /// Whether one asking takes so little of the processor (microseconds: no handshake, no hashing) that it may
+    /// be done on the thread that paces all probes.
+    fn light(&self) -> bool {
+        false
+    }
+
     /// Whether asking writes: then a missing answer means *unknown* ([`Class::Info`]), not *down*.
     fn writes(&self) -> bool {
         false

@@ -48,11 +48,11 @@ impl Settings {
     }
 
     /// Any outage longer than this meets at least one sample that cannot be answered well: the jitter may put
-    /// two samples 1.2 spacings apart, and one that waits must be given up before the outage is over.
+    /// two samples 1.0125 spacings apart, and one that waits must be given up before the outage is over.
     pub fn least_seen(&self, mode: Mode) -> Duration {
         match mode.waits() {
-            true => self.timeout + self.every.mul_f64(1.2),
-            false => self.every.mul_f64(1.2),
+            true => self.timeout + self.every.mul_f64(1.0125),
+            false => self.every.mul_f64(1.0125),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Asking every probe on its schedule, whatever the answers and whatever the rest of the program does.
 //!
-//! One thread of its own paces all lanes and hands each due sample to a runtime of its own, so
-//! that neither the engine nor a lab in the same process can starve the probes. Where this process
+//! One thread of its own paces all lanes and asks what costs little; what costs more goes to a
+//! runtime of its own. So neither the engine nor a lab in the same process can starve the probes. Where this process
 //! itself stalled, it says so: what was seen then is nobody's outage.
 
 use std::io;
@@ -81,6 +81,7 @@ pub enum Seen {
 /// Probes that are being asked.
 pub struct Prober {
     stopping: Arc<AtomicBool>,
+    abandoned: Arc<AtomicBool>,
     paced_out: oneshot::Receiver<Option<Histogram<u32>>>,
     threads: Vec<JoinHandle<()>>,
     runtime: Option<Runtime>,
@@ -112,11 +113,13 @@ impl Prober {
             Builder::new_multi_thread().worker_threads(WORKERS).thread_name("probe").enable_all().build()?;
         let stopping = Arc::new(AtomicBool::new(false));
         let flights = Arc::new(Flights::new(lanes, clock, out));
+        let abandoned = Arc::new(AtomicBool::new(false));
         let (ended, paced_out) = oneshot::channel();
         let pacer = pacer::Pacer {
             flights: flights.clone(),
             runtime: runtime.handle().clone(),
             stopping: stopping.clone(),
+            abandoned: abandoned.clone(),
             seed,
         };
         runtime.spawn(pacer::watch_runtime(flights.clone(), stopping.clone()));
@@ -133,12 +136,22 @@ impl Prober {
                 itself::watch_clocks(&flights, &stopping);
             })?
         };
-        let pacer = thread::Builder::new().name("pacer".to_owned()).spawn(move || {
-            let lags = pacer.run();
-            // Nobody may be waiting any more.
-            let _ = ended.send(lags);
-        })?;
-        Ok(Prober { stopping, paced_out, threads: vec![pacer, clocks], runtime: Some(runtime), flights })
+        let own = Builder::new_current_thread().enable_all().build()?;
+        let timer = {
+            let _here = own.enter();
+            pacer::Timer::new()?
+        };
+        let pacer = thread::Builder::new()
+            .name("pacer".to_owned())
+            .spawn(move || own.block_on(pacer.run(timer, ended)))?;
+        Ok(Prober {
+            stopping,
+            abandoned,
+            paced_out,
+            threads: vec![pacer, clocks],
+            runtime: Some(runtime),
+            flights,
+        })
     }
 
     /// Schedules nothing more and waits for the samples in flight, little longer than the largest
@@ -157,6 +170,7 @@ impl Prober {
 impl Drop for Prober {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.abandoned.store(true, Ordering::SeqCst);
         for thread in self.threads.drain(..) {
             // They look at the flag at every turn, so this takes milliseconds. One that panicked
             // has nothing more to say.

@@ -276,6 +276,10 @@ impl Ask for HttpAsk {
         self.timeout
     }
 
+    fn light(&self) -> bool {
+        self.inner.requests.dialler.tls.is_none() && !self.inner.redirects
+    }
+
     fn post(&self) -> Option<Post> {
         let dialler = &self.inner.requests.dialler;
         let address = Address { host: dialler.host.clone(), port: dialler.port };

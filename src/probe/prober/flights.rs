@@ -258,7 +258,7 @@ impl Flights {
         }
         let sample = Sample { sent, done, class, cause, code, identity, phases, ..ticket.sample() };
         self.report(Seen::Sample(sample.rounded()));
-        self.landed.notify_one();
+        self.landed.notify_waiters();
     }
 
     pub(super) fn report(&self, seen: Seen) {

@@ -1,7 +1,13 @@
 //! The thread that wakes when a sample is due. It is also the first to notice that this process
 //! did not run.
+//!
+//! It wakes by a kernel timer set to absolute instants, not by the runtime's own timers, which are
+//! a millisecond coarse. Samples that cost next to nothing are asked on this very thread: handing
+//! one to another thread takes longer than asking, and makes it late. The others go to a runtime
+//! of their own, so that a password being hashed holds nobody up.
 
 use std::num::NonZeroU64;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,8 +15,13 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use rustix::io::Errno;
 use rustix::thread::{clock_nanosleep_absolute, set_current_timer_slack};
-use rustix::time::{ClockId, Timespec};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::flights::{Flights, Ticket};
 use crate::clock::{Clock, Moment};
@@ -19,12 +30,17 @@ use crate::probe::pace::{Schedule, Turn};
 use crate::sample::{Cause, Mark};
 
 /// How often the pacer wakes when nothing is due.
-const BEAT: Duration = Duration::from_millis(10);
+const BEAT: Duration = Duration::from_millis(15);
+/// How often a prober that is given up is noticed, at its end.
+const GIVEN_UP: Duration = Duration::from_millis(10);
 
 pub(super) struct Pacer {
     pub(super) flights: Arc<Flights>,
+    /// Where samples are asked that take this thread's time.
     pub(super) runtime: Handle,
     pub(super) stopping: Arc<AtomicBool>,
+    /// Set when nobody waits for what is in flight.
+    pub(super) abandoned: Arc<AtomicBool>,
     pub(super) seed: u64,
 }
 
@@ -39,10 +55,24 @@ struct Course {
 }
 
 impl Pacer {
-    /// Sends samples when they are due, until told to stop. Gives how late it woke, in microseconds.
-    pub(super) fn run(self) -> Option<Histogram<u32>> {
+    /// Sends samples when they are due, until told to stop; then waits for those in flight. How late it woke, in
+    /// microseconds, goes to `ended` in between.
+    pub(super) async fn run(self, timer: Timer, ended: oneshot::Sender<Option<Histogram<u32>>>) {
         // Wakes to the microsecond instead of within 50 of them; not worth failing for.
         let _ = set_current_timer_slack(NonZeroU64::new(1));
+        let lags = self.pace(timer).await;
+        // Nobody may be waiting any more.
+        let _ = ended.send(lags);
+        let given_up = async {
+            while !self.abandoned.load(Ordering::SeqCst) {
+                tokio::time::sleep(GIVEN_UP).await;
+            }
+        };
+        let landed = tokio::time::timeout(self.flights.longest_flight(), self.flights.all_landed());
+        tokio::select! { _ = landed => {}, () = given_up => {} }
+    }
+
+    async fn pace(&self, timer: Timer) -> Option<Histogram<u32>> {
         let clock = self.flights.clock;
         let mut courses = self.courses(clock.now());
         let mut lags = Histogram::new_with_bounds(1, 60_000_000, 2).ok();
@@ -53,7 +83,7 @@ impl Pacer {
                 wake = wake.min(self.serve(lane, course, alive));
                 wake = wake.min(self.look_closer(lane, course, alive).unwrap_or(wake));
             }
-            sleep_until(&clock, wake);
+            timer.until(&clock, wake).await;
             let woken = clock.now();
             let late = woken.since(wake);
             if let Some(lags) = &mut lags {
@@ -115,22 +145,68 @@ impl Pacer {
     }
 
     fn send(&self, ticket: Ticket) {
+        let lane = self.flights.lanes.get(usize::from(ticket.probe));
         if self.flights.take_off(ticket) {
-            self.runtime.spawn(self.flights.clone().fly(ticket));
+            let flight = self.flights.clone().fly(ticket);
+            match lane.is_some_and(|lane| lane.ask.light()) {
+                true => drop(tokio::spawn(flight)),
+                false => drop(self.runtime.spawn(flight)),
+            }
         } else if ticket.mark == Mark::Base {
             self.flights.shed(ticket, Cause::InFlight);
         }
     }
 }
 
+/// A kernel timer on the run's own clock.
+pub(super) struct Timer(AsyncFd<OwnedFd>);
+
+impl Timer {
+    /// A timer of the runtime that this is called in.
+    pub(super) fn new() -> std::io::Result<Timer> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        // Deprecated for descriptors that somebody else may close; this one is owned. What replaces it is unsafe.
+        #[allow(deprecated)]
+        let timer = AsyncFd::new(timerfd_create(TimerfdClockId::Boottime, flags)?)?;
+        Ok(Timer(timer))
+    }
+
+    /// Waits until an instant of the run. Absolute: a late wake-up does not shift the next one.
+    async fn until(&self, clock: &Clock, moment: Moment) {
+        let value = Itimerspec {
+            it_interval: timespec(0),
+            it_value: timespec(clock.origin().saturating_add(moment.0)),
+        };
+        let armed = timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::ABSTIME, &value);
+        let fired = async {
+            loop {
+                let mut ready = self.0.readable().await?;
+                let mut count = [0; 8];
+                match ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut count)?)) {
+                    Ok(outcome) => return outcome.map(|_| ()),
+                    // It was ready for an earlier instant.
+                    Err(_) => {}
+                }
+            }
+        };
+        if armed.is_err() || fired.await.is_err() {
+            // A kernel without such timers: the runtime's own are a little less exact.
+            tokio::time::sleep(moment.since(clock.now())).await;
+        }
+    }
+}
+
+fn timespec(nanos: u64) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX),
+        tv_nsec: (nanos % 1_000_000_000) as _,
+    }
+}
+
 /// Sleeps until an instant of the run. An absolute sleep on the run's own clock: a late wake-up
 /// does not shift the next one, and nothing has to be mapped to another clock.
 pub(super) fn sleep_until(clock: &Clock, moment: Moment) {
-    let at = clock.origin().saturating_add(moment.0);
-    let until = Timespec {
-        tv_sec: i64::try_from(at / 1_000_000_000).unwrap_or(i64::MAX),
-        tv_nsec: (at % 1_000_000_000) as _,
-    };
+    let until = timespec(clock.origin().saturating_add(moment.0));
     loop {
         match clock_nanosleep_absolute(ClockId::Boottime, &until) {
             Err(Errno::INTR) => {}
@@ -142,7 +218,7 @@ pub(super) fn sleep_until(clock: &Clock, moment: Moment) {
 }
 
 /// How often the runtime is asked to take a turn.
-const TURN: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_millis(40);
 
 /// Notices when the probes' runtime gets no turn although the machine runs.
 pub(super) async fn watch_runtime(flights: Arc<Flights>, stopping: Arc<AtomicBool>) {

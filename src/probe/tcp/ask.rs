@@ -93,6 +93,10 @@ impl Ask for TcpAsk {
         self.tcp.deadline()
     }
 
+    fn light(&self) -> bool {
+        true
+    }
+
     fn post(&self) -> Option<Post> {
         Some(Post { address: self.tcp.address.clone(), resolver: self.resolver.clone() })
     }
