@@ -10,7 +10,7 @@ use super::latency::Latencies;
 use super::outage::{self, Outage};
 use crate::clock::Moment;
 use crate::sample::{Cause, Class, Sample};
-use crate::timeline::{Timeline, Track, due};
+use crate::timeline::{Side, Timeline, Track, due, hidden_good};
 
 pub use recovery::Recovery;
 pub use states::{Second, State, States};
@@ -114,7 +114,7 @@ pub enum Recovered {
     /// No outage was seen: it is 0, within the resolution.
     NeverDown,
     /// No outage by the entry rule, but too many bad samples to say that nothing happened: the
-    /// upper bound is the first good sample after the last bad one.
+    /// upper bound is where chance no longer explains the good samples after the last bad one.
     Degraded,
     /// The last outage ended, and recovery was confirmed.
     Confirmed,
@@ -292,20 +292,28 @@ fn rto(track: &Track, outages: &[Outage], fault: Moment, resolution: f64) -> Opt
     }
     Some(match last_degraded(track, fault) {
         None => Rto { seconds: Interval::new(0.0, resolution), how: Recovered::NeverDown },
-        Some(at) => {
-            let good = track.valid.iter().skip(at).find(|sample| sample.class.good());
-            let hi = good.map(|sample| (sample.done - fault).max(resolution));
+        Some((first, last)) => {
+            // As after a partial outage: the next good answer may come from what still lives.
+            let within = track.valid.get(first..=last).unwrap_or_default();
+            let needed = hidden_good(within, Side::End).max(DEGRADED_GOOD);
+            let good = track.valid.iter().skip(last).filter(|sample| sample.class.good()).take(needed);
+            let hi = good.map(|sample| sample.done).max().map(|done| (done - fault).max(resolution));
             Rto { seconds: Interval { lo: 0.0, hi }, how: Recovered::Degraded }
         }
     })
 }
 
-/// The last bad sample after the fault that stands among too many others to be chance. The entry
-/// rule asks for half of the samples, so that 30 % bad answers may open no outage; RTO 0 would be
-/// a lie all the same.
-fn last_degraded(track: &Track, fault: Moment) -> Option<usize> {
+/// Good samples in a row that prove a degraded service well, when half of its answers may be bad: chance
+/// explains that many at most once in ten thousand times (`0.5^14`).
+const DEGRADED_GOOD: usize = 14;
+
+/// The last bad samples after the fault that stand too close together to be chance: the first and
+/// the last of them. The entry rule asks for half of the samples, so that 30 % bad answers may open
+/// no outage; RTO 0 would be a lie all the same.
+fn last_degraded(track: &Track, fault: Moment) -> Option<(usize, usize)> {
     let bad = blips(track, |sample| sample.done >= fault);
-    bad.windows(DEGRADED_BAD).rev().find(|window| dense(window)).and_then(<[usize]>::last).copied()
+    let window = bad.windows(DEGRADED_BAD).rev().find(|window| dense(window))?;
+    Some((*window.first()?, *window.last()?))
 }
 
 /// The first bad sample that shows that the fault took hold. It must have been *sent* after it, and belong

@@ -141,9 +141,11 @@ impl Prober {
             let _here = own.enter();
             pacer::Timer::new()?
         };
-        let pacer = thread::Builder::new()
-            .name("pacer".to_owned())
-            .spawn(move || own.block_on(pacer.run(timer, ended)))?;
+        let pacer = thread::Builder::new().name("pacer".to_owned()).spawn(move || {
+            own.block_on(pacer.run(timer, ended));
+            // Not waiting: a resolver of the system may be blocked for seconds.
+            own.shutdown_background();
+        })?;
         Ok(Prober {
             stopping,
             abandoned,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Ran, root, said};
 
@@ -104,6 +104,18 @@ fn one(drill: &Drill, seed: u64, store: &Path, widths: &Mutex<Vec<f64>>) -> Vec<
                     )
                 },
             ));
+        }
+    }
+    for (probe, what) in drill.sees.iter().filter(|(probe, _)| ran.probe(probe)["outages"] == json!([])) {
+        // Less than half of the samples bad is no outage but a degradation: its RTO still holds the truth.
+        let Some((_, to)) = truth.span(what).filter(|_| ran.probe(probe)["blips"].as_u64() >= Some(3)) else {
+            continue;
+        };
+        seen += 1;
+        let since = to - ran.report["fault"]["injected_at"]["lo"].as_f64().unwrap_or_default();
+        let rto = &ran.probe(probe)["recovery"]["from_injection"];
+        if !contains(rto, since) {
+            wrong.push(format!("{probe}: degraded, and {rto} does not contain the truth {since:.6}"));
         }
     }
     if seen == 0 {

@@ -110,7 +110,7 @@ impl Inner {
         for _ in 0..=MOST_REDIRECTS {
             let mut wire = self.wire(requests, &progress).await?;
             progress.note(|known| {
-                known.peer = Some(wire.peer);
+                known.peer = Some(wire.peer.clone());
                 known.requested = true;
             });
             let response = self.head(&mut wire, requests, &progress).await?;
@@ -264,7 +264,7 @@ impl Ask for HttpAsk {
         };
         let Known { phases, peer, .. } = progress.known();
         answer.phases = phases;
-        answer.who = answer.who.or_else(|| peer.map(|peer| peer.to_string().into()));
+        answer.who = answer.who.or(peer);
         if self.inner.connection == Connection::Reconnect && !answer.class.good() {
             // Lets go of every connection: the next sample resolves and connects again.
             self.inner.idle().clear();

@@ -30,17 +30,18 @@ pub(super) type Body = Full<bytes::Bytes>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Arc<Mutex<Known>>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     pub(super) phases: Phases,
-    pub(super) peer: Option<SocketAddr>,
+    /// Whom it reached, as samples name them: made once for each connection.
+    pub(super) peer: Option<Arc<str>>,
     /// Whether the request may have left.
     pub(super) requested: bool,
 }
 
 impl Progress {
     pub(super) fn known(&self) -> Known {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn note(&self, change: impl FnOnce(&mut Known)) {
@@ -61,7 +62,7 @@ pub(super) struct Dialler {
 /// An open connection.
 pub(super) struct Wire {
     sender: Sender,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Arc<str>,
 }
 
 enum Sender {
@@ -79,7 +80,7 @@ impl Dialler {
         let literal = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
         progress.note(|known| known.phases.dns = if literal { 0 } else { micros(begun) });
         let stream = self.connect(peer).await?;
-        progress.note(|known| known.peer = Some(peer));
+        progress.note(|known| known.peer = Some(peer.to_string().into()));
         let dialled = |since| progress.note(|known| known.phases.connect = micros(since));
         dialled(stream.1);
         match &self.tls {
@@ -146,7 +147,7 @@ impl Dialler {
             tokio::spawn(async move { drop(driver.await) });
             Sender::Http1(sender)
         };
-        Ok(Wire { sender, peer })
+        Ok(Wire { sender, peer: peer.to_string().into() })
     }
 }
 
@@ -163,7 +164,9 @@ impl Wire {
     pub(super) fn shared(&self) -> Option<Wire> {
         match &self.sender {
             Sender::Http1(_) => None,
-            Sender::Http2(sender) => Some(Wire { sender: Sender::Http2(sender.clone()), peer: self.peer }),
+            Sender::Http2(sender) => {
+                Some(Wire { sender: Sender::Http2(sender.clone()), peer: self.peer.clone() })
+            }
         }
     }
 

@@ -60,6 +60,7 @@ impl Requests {
         if let (Some(password), false) = (login(&url), headers.contains_key(AUTHORIZATION)) {
             headers.insert(AUTHORIZATION, password);
         }
+        name_host(&mut headers, &url, version)?;
         let body = http.body.clone().map(bytes::Bytes::from).unwrap_or_default();
         let uri = target(&url, version)?;
         let method = http.method.0.clone();
@@ -76,11 +77,6 @@ impl Requests {
         let failed = |why: String| Trouble::new(Class::Void, Cause::Local, why);
         let mut request = built.map_err(|error| failed(format!("the request cannot be made: {error}")))?;
         *request.headers_mut() = self.headers.clone();
-        if self.dialler.version != Version::HTTP_2 && !self.headers.contains_key(HOST) {
-            let authority = authority(&self.url);
-            let value = HeaderValue::from_str(&authority).map_err(|error| failed(error.to_string()))?;
-            request.headers_mut().insert(HOST, value);
-        }
         Ok(request)
     }
 
@@ -103,6 +99,7 @@ impl Requests {
             // What was meant for one server is not told to another.
             [AUTHORIZATION, COOKIE, HOST].iter().for_each(|name| drop(headers.remove(name)));
         }
+        name_host(&mut headers, &url, self.dialler.version).map_err(wrong)?;
         let repeats =
             matches!(status, 307 | 308) || self.method == Method::GET || self.method == Method::HEAD;
         Ok(Some(Requests {
@@ -132,6 +129,16 @@ fn host(url: &reqwest::Url) -> Result<String, String> {
 fn authority(url: &reqwest::Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// HTTP/1.1 names the host in a header, unless the file does.
+fn name_host(headers: &mut HeaderMap, url: &reqwest::Url, version: Version) -> Result<(), String> {
+    if version != Version::HTTP_2 && !headers.contains_key(HOST) {
+        let value =
+            HeaderValue::from_str(&authority(url)).map_err(|error| format!("the URL's host: {error}"))?;
+        headers.insert(HOST, value);
+    }
+    Ok(())
 }
 
 /// What the request line names: HTTP/2 carries the whole URL.

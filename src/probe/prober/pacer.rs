@@ -47,8 +47,9 @@ pub(super) struct Pacer {
 /// One lane's place in time.
 struct Course {
     schedule: Schedule,
-    /// The next sample on the schedule.
+    /// The next sample on the schedule, and when it is due.
     next: u32,
+    due: Moment,
     /// The next in between, and when, while the lane is in trouble.
     edge: Option<Moment>,
     edges: u32,
@@ -103,13 +104,16 @@ impl Pacer {
         let course = |(index, lane): (u16, &Lane)| {
             let offset = lane.every * u32::from(index) / count;
             let schedule = Schedule::new(now.plus(offset), lane.every, self.seed, index);
-            Course { schedule, next: 0, edge: None, edges: 0 }
+            Course { due: schedule.due(0), schedule, next: 0, edge: None, edges: 0 }
         };
         (0u16..).zip(lanes).map(course).collect()
     }
 
     /// Deals with one lane; the instant at which it wants to be looked at again.
     fn serve(&self, lane: u16, course: &mut Course, now: Moment) -> Moment {
+        if course.due > now {
+            return course.due;
+        }
         let schedule = &course.schedule;
         let ticket = |seq| Ticket { probe: lane, seq, mark: Mark::Base, scheduled: schedule.due(seq) };
         match schedule.turn(course.next, now) {
@@ -120,7 +124,8 @@ impl Pacer {
                 }
                 self.send(ticket(index));
                 course.next = index.saturating_add(1);
-                schedule.due(course.next)
+                course.due = schedule.due(course.next);
+                course.due
             }
         }
     }
