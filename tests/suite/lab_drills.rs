@@ -106,9 +106,10 @@ fn one(drill: &Drill, seed: u64, store: &Path, widths: &Mutex<Vec<f64>>) -> Vec<
             ));
         }
     }
-    for (probe, what) in drill.sees.iter().filter(|(probe, _)| ran.probe(probe)["outages"] == json!([])) {
+    let unseen = drill.sees.iter().filter(|(probe, _)| seen == 0 && ran.probe(probe)["outages"] == json!([]));
+    for (probe, what) in unseen.collect::<Vec<_>>() {
         // Less than half of the samples bad is no outage but a degradation: its RTO still holds the truth.
-        let Some((_, to)) = truth.span(what).filter(|_| ran.probe(probe)["blips"].as_u64() >= Some(3)) else {
+        let Some((_, to)) = truth.span(what).filter(|_| ran.probe(probe)["blips"].as_u64() >= Some(5)) else {
             continue;
         };
         seen += 1;
