@@ -117,6 +117,7 @@ macro_rules! choice {
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq)]
+        #[allow(clippy::large_enum_variant)]
         pub enum $name {
             $( #[doc = concat!("`", $key, "`")] $variant($ty), )*
         }

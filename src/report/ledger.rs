@@ -162,7 +162,7 @@ impl LedgerReport {
             resolution: ledger.resolution,
             lost_ranges: ledger.lost_ranges.clone(),
             non_suffix: ledger.hole,
-            stale: (stale.reads > 0).then(|| StaleReport {
+            stale: (stale.reads > 0).then_some(StaleReport {
                 reads: stale.reads,
                 stale: stale.stale,
                 writes: stale.writes,

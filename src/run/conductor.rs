@@ -88,6 +88,8 @@ pub enum Input {
 }
 
 /// What is to be done.
+// The larger ones are rare, and none is held in numbers.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// Write this down.

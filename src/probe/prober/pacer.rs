@@ -187,10 +187,10 @@ impl Timer {
             loop {
                 let mut ready = self.0.readable().await?;
                 let mut count = [0; 8];
-                match ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut count)?)) {
-                    Ok(outcome) => return outcome.map(|_| ()),
-                    // It was ready for an earlier instant.
-                    Err(_) => {}
+                // An error here means that it was ready for an earlier instant.
+                if let Ok(outcome) = ready.try_io(|timer| Ok(rustix::io::read(timer.get_ref(), &mut count)?))
+                {
+                    return outcome.map(|_| ());
                 }
             }
         };
