@@ -42,12 +42,21 @@ pub(crate) async fn connect(
     let peer = SocketAddr::new(ip, address.port);
     // An address needs no resolving.
     let dns = if address.host.parse::<IpAddr>().is_ok() { 0 } else { micros(begun) };
-    let dialled = Instant::now();
+    let (stream, connect) = dial(peer, until, budget).await?;
+    Ok(Reached { stream, peer, phases: Phases { dns, connect, ..Phases::default() } })
+}
+
+/// The TCP connection alone, and how long it took in microseconds; `until` ends `budget`.
+pub(crate) async fn dial(
+    peer: SocketAddr,
+    until: Instant,
+    budget: Duration,
+) -> Result<(TcpStream, u32), Trouble> {
+    let begun = Instant::now();
     match tokio::time::timeout_at(until, TcpStream::connect(peer)).await {
         Ok(Ok(stream)) => {
             stream.set_nodelay(true).map_err(|error| Trouble::io(&error, &format!("connect {peer}")))?;
-            let phases = Phases { dns, connect: micros(dialled), ..Phases::default() };
-            Ok(Reached { stream, peer, phases })
+            Ok((stream, micros(begun)))
         }
         Ok(Err(error)) => {
             let trouble = Trouble::io(&error, &format!("connect {peer}"));

@@ -4,8 +4,11 @@
 //! Knows no store. Its errors never repeat the text, which may hold a password.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::tcp::Address;
+use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::yaml::Node;
 
 /// A connection string, taken apart and decoded.
 #[derive(Clone, PartialEq)]
@@ -46,6 +49,22 @@ impl StoreUrl {
             settings: settings.collect::<Result<_, String>>()?,
         })
     }
+}
+
+/// A store's DSN in a file. What is wrong with it is told without the text, which may hold a password.
+pub(crate) fn dsn<T>(node: &Node, cx: &mut Context<'_>, store: &str) -> Option<T>
+where
+    T: Decode + FromStr<Err = String>,
+{
+    let text = cx.text(node, &T::expects())?;
+    let read = text.parse();
+    if let Err(why) = &read {
+        cx.report(
+            Problem::new(node.span, format!("not a usable {store} DSN: {why}"))
+                .label(format!("expected {}", T::expects())),
+        );
+    }
+    read.ok()
 }
 
 /// As people may see it: settings left out, passwords hidden.

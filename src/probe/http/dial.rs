@@ -13,12 +13,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::Budgets;
-use crate::probe::connect::{first, micros};
+use crate::probe::connect::{self, first, micros};
 use crate::probe::resolve::{DnsFailure, Resolver};
 use crate::probe::trouble::{self, Trouble};
 use crate::sample::{Cause, Class, Phases};
@@ -79,15 +78,17 @@ impl Dialler {
         let peer = SocketAddr::new(first(&found, &self.host)?, self.port);
         let literal = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
         progress.note(|known| known.phases.dns = if literal { 0 } else { micros(begun) });
-        let stream = self.connect(peer).await?;
-        progress.note(|known| known.peer = Some(peer.to_string().into()));
-        let dialled = |since| progress.note(|known| known.phases.connect = micros(since));
-        dialled(stream.1);
+        let budget = self.budgets.connect;
+        let (stream, took) = connect::dial(peer, Instant::now() + budget, budget).await?;
+        progress.note(|known| {
+            known.peer = Some(peer.to_string().into());
+            known.phases.connect = took;
+        });
         match &self.tls {
-            None => self.speak(stream.0, peer).await,
+            None => self.speak(stream, peer).await,
             Some((connector, name)) => {
                 let begun = Instant::now();
-                let shaking = connector.connect(name.clone(), stream.0);
+                let shaking = connector.connect(name.clone(), stream);
                 let shaken = match tokio::time::timeout(self.budgets.tls, shaking).await {
                     Ok(Ok(stream)) => stream,
                     Ok(Err(error)) => return Err(handshake(&error)),
@@ -106,27 +107,6 @@ impl Dialler {
                 }
                 self.speak(shaken, peer).await
             }
-        }
-    }
-
-    async fn connect(&self, peer: SocketAddr) -> Result<(TcpStream, Instant), Trouble> {
-        let begun = Instant::now();
-        match tokio::time::timeout(self.budgets.connect, TcpStream::connect(peer)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|error| Trouble::io(&error, &format!("connect {peer}")))?;
-                Ok((stream, begun))
-            }
-            Ok(Err(error)) => {
-                let trouble = Trouble::io(&error, &format!("connect {peer}"));
-                Err(match trouble.cause {
-                    Cause::Timeout => Trouble { cause: Cause::ConnectTimeout, ..trouble },
-                    _ => trouble,
-                })
-            }
-            Err(_) => Err(Trouble::connect_late(format!(
-                "connect {peer}: no answer within {} ms",
-                millis(self.budgets.connect)
-            ))),
         }
     }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::Node;
-use crate::probe::store_url::StoreUrl;
+use crate::probe::store_url::{self, StoreUrl};
 use crate::probe::tcp::Address;
 
 const PORT: u16 = 3306;
@@ -55,18 +55,7 @@ impl Decode for Dsn {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
-        match text.parse() {
-            Ok(dsn) => Some(dsn),
-            Err(why) => {
-                // The text itself may hold a password, so it is not repeated.
-                cx.report(
-                    Problem::new(node.span, format!("not a usable MySQL DSN: {why}"))
-                        .label(format!("expected {}", Self::expects())),
-                );
-                None
-            }
-        }
+        store_url::dsn(node, cx, "MySQL")
     }
 }
 

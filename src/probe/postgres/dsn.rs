@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use tokio_postgres::config::Host;
 
-use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::Node;
+use crate::probe::store_url;
 
 /// Where and how to connect. Never shows its password.
 #[derive(Clone, PartialEq)]
@@ -62,18 +63,7 @@ impl Decode for Dsn {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
-        match text.parse() {
-            Ok(dsn) => Some(dsn),
-            Err(why) => {
-                // The text itself may hold a password, so it is not repeated.
-                cx.report(
-                    Problem::new(node.span, format!("not a usable PostgreSQL DSN: {why}"))
-                        .label(format!("expected {}", Self::expects())),
-                );
-                None
-            }
-        }
+        store_url::dsn(node, cx, "PostgreSQL")
     }
 }
 
