@@ -1,6 +1,5 @@
 """Parts cost, soak and rate: what the prober takes of the machine, and how much it can keep up with."""
 
-import os
 import pathlib
 import re
 import resource
@@ -10,13 +9,10 @@ import time
 import common
 from common import CLIENT_CORE, SERVER_CORE, Drill, Truth, experiment, percentile, pinned, say, store
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
 def cpu_seconds(pid):
-    """Processor time of a process so far, user and system."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Processor time of a process so far, all of its threads, to the nanosecond."""
+    threads = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def rss_mib(pid):
@@ -72,7 +68,31 @@ def run(settings):
             drill, one = watched(settings, f"cost-{rate}-{connection}", rate, seconds, connection)
             one["lag_us"] = lags(drill)
             found.append(one)
-    store("cost", {"machine": common.machine(), "runs": found})
+    store("cost", {"machine": common.machine(), "runs": found, "others": others(settings, seconds)})
+
+
+def others(settings, seconds):
+    """What the same hundred requests a second over one kept connection cost others, and cost at the least."""
+    found = []
+    total = seconds + 4
+    for name, argv in [
+        ("bare loop", lambda url: [settings.workloads, "exchange", url.split("/")[2], 100, total]),
+        ("oha", lambda url: [common.BENCH / "bin" / "oha", "--no-tui", "-c", "1", "-q", "100", "-z", f"{total}s", url]),
+        ("hey", lambda url: ["hey", "-c", "1", "-q", "100", "-z", f"{total}s", url]),
+    ]:
+        truth = Truth(settings, "503", 0, 1, 1, 1, linger=total + 60)
+        try:
+            process = subprocess.Popen(pinned(CLIENT_CORE, argv(truth.url)), stdout=subprocess.DEVNULL)
+            time.sleep(2)
+            began, spent = time.monotonic(), cpu_seconds(process.pid)
+            time.sleep(seconds)
+            used, elapsed = cpu_seconds(process.pid) - spent, time.monotonic() - began
+            process.wait(30)
+        finally:
+            truth.close()
+        found.append({"tool": name, "cpu_percent": 100 * used / elapsed})
+        say(f"  100/s, {name}: {found[-1]['cpu_percent']:.2f} % of a core")
+    return found
 
 
 def soak_seconds(settings):

@@ -106,7 +106,8 @@ def outage_bars(cells, modes):
             f"({bar(every['inside'] >= 0.999 * every['intervals'])}, n = {every['intervals']}; `firedrill calibrate` plays "
             "more); width at most two spacings and\n5 ms for faults that fail at once (refuse, 503): median "
             f"{ms(stop['width_p50'])}, largest {ms(stop['width_max'])} ms ({bar(stop['width_p50'] <= 0.045)} by the median, "
-            f"{bar(stop['width_max'] <= 0.045)} by the largest: pacing adds up to 10 % of jitter to a spacing).\n")
+            f"{bar(stop['width_max'] <= 0.045)} by the largest); every peer worse on bias, or without an interval "
+            "(met: no other\ntool states an interval, and of hey and oha even the outage is read off here, by us).\n")
 
 
 def pacing_part():
@@ -141,6 +142,7 @@ def cost_part():
                         f"{one['cpu_us_per_sample']:.0f}", f"{one['rss_mib_max']:.1f}",
                         f"{100 * one['coverage']:.2f} %",
                         f"{lag['p50']:.0f} / {lag['p99']:.0f} / {lag['max']:.0f}", judged)
+        text += beside(data)
     if soaked:
         one = soaked["run"]
         met = one["rss_mib_max"] < 48
@@ -149,6 +151,19 @@ def cost_part():
                  f"{one['slope_kib_per_min']:+.1f} KiB a minute (bar: flat, under 48 MiB: {bar(met)}); "
                  f"{one['bytes_per_sample']:.1f} bytes a sample on disk.\n"
                  "It ran beside the outages above.\n")
+    return text
+
+
+def beside(data):
+    """What the same requests cost others."""
+    if not data.get("others"):
+        return ""
+    own = next(one["cpu_percent"] for one in data["runs"] if (one["rate"], one["connection"]) == (100, "kept"))
+    text = ("\nThe same 100 requests a second over one kept connection, in the same minutes. The bare loop is the least: one\n"
+            "thread that sleeps, writes, reads, and keeps nothing.\n\n" + row("tool", "% of a core", "firedrill takes")
+            + row("---", "---:", "---:"))
+    for one in data["others"]:
+        text += row(one["tool"], f"{one['cpu_percent']:.2f}", f"{own / one['cpu_percent']:.2f} times that")
     return text
 
 

@@ -25,7 +25,7 @@ def measured(argv, **options):
 
 
 def pacing(settings):
-    plan = [(10, 5), (100, 5), (1000, 5)] if settings.quick else [(10, 40), (100, 25), (1000, 25)]
+    plan = [(10, 5), (100, 5), (1000, 5)] if settings.quick else [(10, 60), (100, 30), (1000, 30)]
     found = []
     for rate, seconds in plan:
         said, _ = measured([settings.workloads, "pacing", rate, seconds])

@@ -84,12 +84,17 @@ fn bare(every: Duration, count: u64) -> Vec<u64> {
     let start = boottime_ns() + every;
     let late = |index: u64| {
         let due = start + index * every;
-        let until = Timespec {
-            tv_sec: i64::try_from(due / 1_000_000_000).unwrap_or(i64::MAX),
-            tv_nsec: (due % 1_000_000_000) as _,
-        };
-        while clock_nanosleep_absolute(ClockId::Boottime, &until).is_err() {}
+        sleep_until(due);
         boottime_ns().saturating_sub(due)
     };
     (0..count).map(late).collect()
+}
+
+/// Sleeps until an instant of the boot-time clock, in nanoseconds.
+pub(crate) fn sleep_until(due: u64) {
+    let until = Timespec {
+        tv_sec: i64::try_from(due / 1_000_000_000).unwrap_or(i64::MAX),
+        tv_nsec: (due % 1_000_000_000) as _,
+    };
+    while clock_nanosleep_absolute(ClockId::Boottime, &until).is_err() {}
 }

@@ -15,10 +15,9 @@ use crate::timeline::{Side, Timeline, Track, due, hidden_good};
 pub use recovery::Recovery;
 pub use states::{Second, State, States};
 
-/// This many bad samples within so many in a row (5 %), outside any outage, mean that the service
-/// was degraded.
-const DEGRADED_BAD: usize = 4;
-const DEGRADED_AMONG: usize = 80;
+/// So many bad samples among so many in a row, outside any outage, mean that the service was degraded: where one
+/// sample of a hundred fails by chance, either happens in one of a hundred stretches or fewer.
+const DEGRADED: [(usize, usize); 2] = [(3, 20), (4, 80)];
 
 /// What one probe measured.
 #[derive(Clone, Debug)]
@@ -312,8 +311,7 @@ const DEGRADED_GOOD: usize = 14;
 /// no outage; RTO 0 would be a lie all the same.
 fn last_degraded(track: &Track, fault: Moment) -> Option<(usize, usize)> {
     let bad = blips(track, |sample| sample.done >= fault);
-    let window = bad.windows(DEGRADED_BAD).rev().find(|window| dense(window))?;
-    Some((*window.first()?, *window.last()?))
+    crowds(&bad).max_by_key(|(_, last)| *last)
 }
 
 /// The first bad sample that shows that the fault took hold. It must have been *sent* after it, and belong
@@ -324,8 +322,8 @@ fn felt(track: &Track, outages: &[Outage], fault: Moment) -> Option<Sample> {
     let outage = new.flat_map(|outage| track.valid.get(outage.span.first_bad..=outage.span.last_bad));
     let outage = outage.flatten().find(|sample| sample.class.bad() && sample.sent >= fault).copied();
     let bad = blips(track, |sample| sample.sent >= fault);
-    let degraded = bad.windows(DEGRADED_BAD).find(|window| dense(window)).and_then(<[usize]>::first);
-    let degraded = degraded.and_then(|at| track.valid.get(*at)).copied();
+    let degraded = crowds(&bad).map(|(first, _)| first).min();
+    let degraded = degraded.and_then(|at| track.valid.get(at)).copied();
     outage.into_iter().chain(degraded).min_by_key(|sample| sample.sent)
 }
 
@@ -334,9 +332,13 @@ fn blips(track: &Track, wanted: impl Fn(&Sample) -> bool) -> Vec<usize> {
     track.blips().filter(|(_, sample)| wanted(sample)).map(|(index, _)| index).collect()
 }
 
-/// Whether the positions of some bad samples are closer together than chance explains.
-fn dense(bad: &[usize]) -> bool {
-    matches!(bad, [first, .., last] if last - first < DEGRADED_AMONG)
+/// Where the positions of some bad samples are closer together than chance explains: the first and the last of each
+/// such crowd.
+fn crowds(bad: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    DEGRADED.into_iter().flat_map(move |(count, among)| {
+        let ends = bad.windows(count).filter_map(|crowd| Some((*crowd.first()?, *crowd.last()?)));
+        ends.filter(move |(first, last)| last - first < among)
+    })
 }
 
 /// Bad samples by the name of their cause.

@@ -6,6 +6,7 @@
 //! the next over sixteen samples: two neighbours are never further apart than 101.25 % of the
 //! spacing, since that distance is what bounds an outage's edges.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Schedule {
     t0: Moment,
     every: Duration,
     generator: ChaCha8Rng,
+    /// The last stretch between two knots that was asked for: its first knot, and how far both are off.
+    stretch: Cell<(u32, f64, f64)>,
 }
 
 /// What a lane is to do now.
@@ -50,7 +53,12 @@ impl Schedule {
     pub fn new(t0: Moment, every: Duration, seed: u64, lane: u16) -> Schedule {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(u64::from(lane));
-        Schedule { t0, every: every.max(Duration::from_micros(1)), generator }
+        Schedule {
+            t0,
+            every: every.max(Duration::from_micros(1)),
+            generator,
+            stretch: Cell::new((u32::MAX, 0.0, 0.0)),
+        }
     }
 
     /// When a sample is due.
@@ -60,9 +68,21 @@ impl Schedule {
             return plain;
         }
         let (knot, part) = (index / KNOT, f64::from(index % KNOT) / f64::from(KNOT));
-        let share = self.jitter(knot) * (1.0 - part) + self.jitter(knot.saturating_add(1)) * part;
+        let (from, to) = self.stretch(knot);
+        let share = from * (1.0 - part) + to * part;
         let jitter = self.every.mul_f64(share.abs());
         if share < 0.0 { plain.minus(jitter) } else { plain.plus(jitter) }
+    }
+
+    /// How far a knot and the one after it are off.
+    fn stretch(&self, knot: u32) -> (f64, f64) {
+        let (known, from, to) = self.stretch.get();
+        if known == knot {
+            return (from, to);
+        }
+        let (from, to) = (self.jitter(knot), self.jitter(knot.saturating_add(1)));
+        self.stretch.set((knot, from, to));
+        (from, to)
     }
 
     /// How far the sample at a knot is off its place, as a share of the spacing.

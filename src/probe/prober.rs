@@ -122,13 +122,16 @@ impl Prober {
             abandoned: abandoned.clone(),
             seed,
         };
-        runtime.spawn(pacer::watch_runtime(flights.clone(), stopping.clone()));
+        if flights.lanes.iter().any(|lane| !lane.ask.light()) {
+            // The pacer is asked about itself where it asks: on its own thread.
+            runtime.spawn(pacer::watch_runtime(flights.clone(), stopping.clone()));
+            runtime.spawn(itself::control(flights.clone(), stopping.clone()));
+        }
         for (probe, lane) in (0u16..).zip(&flights.lanes) {
             if let Some(post) = lane.ask.post().filter(|_| lane.sentinel) {
                 runtime.spawn(sentinel::stand(probe, post, flights.clone(), stopping.clone()));
             }
         }
-        runtime.spawn(itself::control(flights.clone(), stopping.clone()));
         runtime.spawn(itself::references(references, flights.clone(), stopping.clone()));
         let clocks = {
             let (flights, stopping) = (flights.clone(), stopping.clone());
@@ -136,13 +139,13 @@ impl Prober {
                 itself::watch_clocks(&flights, &stopping);
             })?
         };
-        let own = Builder::new_current_thread().enable_all().build()?;
+        let own = Builder::new_current_thread().enable_io().enable_time().build()?;
         let timer = {
             let _here = own.enter();
             pacer::Timer::new()?
         };
         let pacer = thread::Builder::new().name("pacer".to_owned()).spawn(move || {
-            own.block_on(pacer.run(timer, ended));
+            own.block_on(pacer.run_quietly(timer, ended));
             // Not waiting: a resolver of the system may be blocked for seconds.
             own.shutdown_background();
         })?;

@@ -29,10 +29,9 @@ use crate::redact::Redactor;
 use crate::sample::{Cause, Sample};
 use crate::watch::{Patrol, Watcher};
 
-/// How often guardrails, phases and the view look at the time.
+/// How often samples are taken in and guardrails, phases and the view look at the time. To be woken for each sample
+/// would cost more than all else about it.
 const TICK: Duration = Duration::from_millis(100);
-/// How often samples are taken in: to be woken for each would cost more than all else about it.
-const GATHER: Duration = Duration::from_millis(50);
 /// How often samples go to disk.
 const FLUSH: Duration = Duration::from_secs(1);
 /// Everything a run needs.
@@ -233,8 +232,6 @@ impl Engine<'_> {
         self.carry_out(decisions)?;
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut gather = tokio::time::interval(GATHER);
-        gather.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut flushed = self.run.clock.now();
         let mut interrupted = false;
         while self.ending.is_none() {
@@ -252,12 +249,10 @@ impl Engine<'_> {
                 }
                 Some(event) = events.recv() => self.take_event(&event)?,
                 Some(message) = messages.recv() => self.take_message(message)?,
-                _ = gather.tick() => {
+                _ = ticker.tick() => {
                     while let Ok(seen) = seen.try_recv() {
                         self.take_seen(seen)?;
                     }
-                }
-                _ = ticker.tick() => {
                     self.feed(Input::Tick)?;
                     let now = self.run.clock.now();
                     if now.since(flushed) >= FLUSH {

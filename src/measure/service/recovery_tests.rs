@@ -92,3 +92,19 @@ fn what_never_gets_well_again_has_no_upper_bound() {
         assert_eq!(seconds.hi, None, "{found:?}");
     }
 }
+
+#[test]
+fn few_bad_samples_close_together_are_a_degradation_and_scattered_ones_are_chance() {
+    let degraded: Service = |at| {
+        let bad = [21.05, 21.55, 22.15].iter().any(|start| (start - 0.05..start + 0.05).contains(&at));
+        if bad { (Class::FailFast, 0.001) } else { (Class::Ok, 0.004) }
+    };
+    let found = measured(degraded, None);
+    assert!(found.from_injection.hi.is_some_and(|hi| hi > 2.0), "{found:?}");
+    let chance: Service = |at| {
+        let bad = [21.05, 24.55, 28.15].iter().any(|start| (start - 0.05..start + 0.05).contains(&at));
+        if bad { (Class::FailFast, 0.001) } else { (Class::Ok, 0.004) }
+    };
+    let found = measured(chance, None);
+    assert!(found.from_injection.hi.is_some_and(|hi| hi < 0.5), "{found:?}");
+}

@@ -45,6 +45,7 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
         }
         for watch in draft.probes.iter().filter(|watch| impacted(watch)) {
             resolution(watch, rto, problems);
+            hangs(watch, rto, problems);
         }
     }
     if let Some(rpo) = &objectives.rpo {
@@ -111,6 +112,26 @@ fn error_budget(budget: &ErrorBudget, span: Span, problems: &mut Vec<Problem>) {
         return;
     };
     problems.push(problem);
+}
+
+/// An answer that comes at all is a good one, however late, unless the probe says how slow is too slow: a server that
+/// hangs for less than the timeout then has no outage.
+fn hangs(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem>) {
+    let Some(Probe::Http(http)) = &watch.probe else { return };
+    let target = rto.within;
+    if http.slower_than.is_some() || target >= http.timeout.saturating_mul(3) {
+        return;
+    }
+    problems.push(
+        Problem::new(
+            watch.place,
+            format!("`{}` does not see a hang shorter than {}", watch.name.text, show(http.timeout)),
+        )
+        .label("an answer within the timeout is good, however slow it is")
+        .related(rto.span, "less than three times that")
+        .help("say from when on an answer is too slow, such as `slower_than: 300ms`, or set a shorter `timeout`")
+        .warning(),
+    );
 }
 
 /// A target shorter than three times what the probe can tell apart cannot be decided.
