@@ -6,6 +6,7 @@ one sees. All modes and tools run at once; the lengths come one after the other.
 
 import random
 import socket
+import threading
 import time
 
 import common
@@ -67,11 +68,12 @@ def cell(settings, modes, tools, length, count, pause, seed):
             truth.over.wait(max(0.1, deadline - time.monotonic()))
         time.sleep(2)
     finally:
-        for _, _, _, watcher in watching:
-            try:
-                watcher.end()
-            except Exception as error:
-                say(f"    a watcher did not end: {error}")
+        # All at once: some take half a minute to leave.
+        leaving = [threading.Thread(target=ended, args=(watcher,)) for _, _, _, watcher in watching]
+        for thread in leaving:
+            thread.start()
+        for thread in leaving:
+            thread.join()
         for _, _, truth, _ in watching:
             truth.close()
     for mode, key, truth, watcher in watching:
@@ -83,6 +85,13 @@ def cell(settings, modes, tools, length, count, pause, seed):
         cells.append({"mode": mode, "tool": key, "length": length, "truth": truth.outages,
                       "starved": truth.starved, **found})
     return cells
+
+
+def ended(watcher):
+    try:
+        watcher.end()
+    except Exception as error:
+        say(f"    a watcher did not end: {error}")
 
 
 def matched(cell):

@@ -163,8 +163,14 @@ class ChaosToolkit(Program):
         if self.timeout:
             provider["timeout"] = self.timeout
         probe = {"type": "probe", "name": "service", "tolerance": 200, "provider": provider}
+        # It is ended by its own method coming to an end: interrupted, it waits for the method all the same, and a killed one
+        # writes no journal.
+        self.over = SCRATCH / f"{key}.over"
+        self.over.unlink(missing_ok=True)
         wait = {"type": "action", "name": "watch",
-                "provider": {"type": "process", "path": "sleep", "arguments": "600"}}
+                "provider": {"type": "process", "path": "sh",
+                             "arguments": ["-c", f"n=0; while [ ! -e {self.over} ] && [ $n -lt 1200 ]; "
+                                                 "do n=$((n+1)); sleep 0.5; done"]}}
         file, self.journal = SCRATCH / f"{key}.ctk.json", SCRATCH / f"{key}.journal.json"
         file.write_text(json.dumps({
             "title": "watch", "description": "watch",
@@ -173,6 +179,13 @@ class ChaosToolkit(Program):
         return [BENCH / "venv" / "bin" / "chaos", "--no-version-check", "--log-file", SCRATCH / f"{key}.log",
                 "run", "--hypothesis-strategy", "during-method-only", "--hypothesis-frequency",
                 str(self.frequency), "--journal-path", self.journal, file]
+
+    def end(self):
+        self.over.touch()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            super().end()
 
     def found(self):
         journal = json.loads(self.journal.read_text())
