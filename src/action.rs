@@ -17,6 +17,7 @@ use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::run::event::Precondition;
 
+mod command;
 pub mod ec2;
 pub mod ecs;
 pub mod rds;

@@ -5,19 +5,23 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod abort;
 pub mod actions;
 pub mod calibrate;
 pub mod check;
+mod claim;
 pub mod failure;
 pub mod init;
 pub mod lab;
 pub mod live;
 pub mod plan;
 pub mod probes;
+pub mod recover;
 mod reference;
 pub mod report;
 pub mod run;
 pub mod surroundings;
+mod who;
 
 pub use failure::{Exit, Failure};
 
@@ -65,6 +69,10 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Run experiments, one after the other, and report.
     Run(run::RunArgs),
+    /// Stop a run that is under way, from another terminal, and wait until it is undone.
+    Abort(abort::AbortArgs),
+    /// Put back what runs left whose process died.
+    Recover(recover::RecoverArgs),
     /// Render the report of a stored run.
     Report(report::ReportArgs),
     /// What a step can do.
@@ -129,6 +137,8 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Check(args) => simple(check::check(&args, colour, &mut out, &mut err)),
         Verb::Plan(args) => plan::run(args, colour),
         Verb::Run(args) => run::run(args, colour),
+        Verb::Abort(args) => abort::run(&args, colour),
+        Verb::Recover(args) => recover::run(&args, colour),
         Verb::Report(args) => report::run(&args, colour),
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
         Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),

@@ -117,17 +117,27 @@ impl Triple {
 pub struct Clock {
     began: Timestamp,
     origin: u64,
+    /// What had gone by already at the origin.
+    ahead: u64,
 }
 
 impl Clock {
     /// Reads the wall clock, for the only time in a run.
     pub fn start() -> Clock {
-        Clock { began: Timestamp::now(), origin: boottime_ns() }
+        Clock { began: Timestamp::now(), origin: boottime_ns(), ahead: 0 }
     }
 
     /// A clock whose origin is a known boot time: what the lab and a recovered run use.
     pub fn at(began: Timestamp, origin: u64) -> Clock {
-        Clock { began, origin }
+        Clock { began, origin, ahead: 0 }
+    }
+
+    /// The clock of a run that another process goes on with, maybe after a reboot, which sets `CLOCK_BOOTTIME` back: so the
+    /// wall clock says how much later it is, and in no case is it before `last`.
+    pub fn resumed(began: Timestamp, last: Moment) -> Clock {
+        let by_wall = Timestamp::now().duration_since(began).as_nanos();
+        let ahead = u64::try_from(by_wall).unwrap_or_default().max(last.0);
+        Clock { began, origin: boottime_ns(), ahead }
     }
 
     /// Now, as an instant of the run.
@@ -137,7 +147,7 @@ impl Clock {
 
     /// The instant of the run at a `CLOCK_BOOTTIME` reading in nanoseconds (the start, when before it).
     pub fn moment(&self, boottime: u64) -> Moment {
-        Moment(boottime.saturating_sub(self.origin))
+        Moment(boottime.saturating_sub(self.origin).saturating_add(self.ahead))
     }
 
     /// When the run started, by the wall clock.

@@ -14,11 +14,22 @@
 //! line without a newline was being written when the process died, and is left out; anything else
 //! that does not add up is an error, never skipped.
 //!
-//! `samples.bin` is described in `journal/samples.rs`, and `intents.bin`, which says how many writes were
+//! What a power cut leaves: `open.json` is written and synced, then its folder; then the journal's first line, and its folder;
+//! after that a line is written with one `write` and `fdatasync`ed before what it announces is done. When a line cannot be
+//! written whole (a full disk), the file is cut back to the line before, and nothing more is begun; an undo goes on
+//! without being written down. Samples are synced once a second and before each event of the run's own making. At the
+//! end the samples' check is chained to the journal, then the last event is written, then `open.json` is
+//! removed. Nothing is ever rewritten in place; reports are computed from these files and can be made again.
+//!
+//! While a run is not over, `open.json` says so (`journal/open.rs`). `samples.bin` is described in `journal/samples.rs`, and `intents.bin`, which says how many writes were
 //! begun when a process died, in `journal/intents.rs`. This module knows nothing of what the events mean.
 
 mod chain;
+#[cfg(debug_assertions)]
+mod crash;
 mod intents;
+pub mod lock;
+pub mod open;
 mod reader;
 mod samples;
 mod writer;
@@ -56,6 +67,7 @@ pub struct Record {
     pub samples: Vec<Sample>,
     /// SHA-256 that the journal's last line carries: the head of its hash chain.
     pub chain_head: String,
-    /// Whether the journal was cut short: it has no end, or a last line or sample was torn.
+    /// Whether the journal was cut short: it has no end, a last line or sample was torn, or another process had to take
+    /// the run over to put things back.
     pub cut: bool,
 }

@@ -323,6 +323,15 @@ async fn plan_action(
     Ok(PlannedAction { action: action.clone(), found })
 }
 
+/// The program that undoes a step, as its file says, when it names one.
+pub fn undo_program(loaded: &Loaded, step: &str) -> Option<Program> {
+    let step = loaded.experiment.steps.iter().find(|one| one.name.value == step)?;
+    match &step.undo {
+        experiment::Undo::Program(undo) => Some(program(undo, STEP_TIMEOUT)),
+        experiment::Undo::Own | experiment::Undo::Nothing => None,
+    }
+}
+
 fn program(program: &experiment::Program, timeout: Duration) -> Program {
     Program { argv: program.argv.clone(), env: program.env.clone(), timeout }
 }

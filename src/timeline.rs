@@ -79,10 +79,11 @@ impl Timeline {
     pub fn of(record: &Record) -> Timeline {
         let stalls = stalls(&record.events);
         let touched = calls(&record.events).next().map(|call| call.sent);
-        let end = end(record);
+        let own = own(&record.events);
+        let end = end(record, own);
         let tracks = Track::all(record, &stalls, touched);
         let phase = |wanted: &[Phase]| {
-            record.events.iter().find_map(|event| match event.kind {
+            own.iter().find_map(|event| match event.kind {
                 EventKind::PhaseEntered { phase } if wanted.contains(&phase) => Some(event.at_ns),
                 _ => None,
             })
@@ -208,13 +209,20 @@ fn stalls(events: &[Event]) -> Vec<Stalled> {
     stalls
 }
 
-fn end(record: &Record) -> Moment {
-    let ended = record.events.iter().find_map(|event| match event.kind {
+/// The events of the process that ran the drill. What another one wrote when it put things back is no part of the
+/// measuring, however much later that was.
+fn own(events: &[Event]) -> &[Event] {
+    let taken_over = events.iter().position(|event| matches!(event.kind, EventKind::TakenOver { .. }));
+    events.get(..taken_over.unwrap_or(events.len())).unwrap_or_default()
+}
+
+fn end(record: &Record, own: &[Event]) -> Moment {
+    let ended = own.iter().find_map(|event| match event.kind {
         EventKind::RunEnded { .. } => Some(event.at_ns),
         _ => None,
     });
     ended.unwrap_or_else(|| {
-        let events = record.events.iter().map(|event| event.at_ns);
+        let events = own.iter().map(|event| event.at_ns);
         events.chain(record.samples.iter().map(|sample| sample.done)).max().unwrap_or(Moment::ZERO)
     })
 }

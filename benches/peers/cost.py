@@ -1,5 +1,6 @@
 """Parts cost, soak and rate: what the prober takes of the machine, and how much it can keep up with."""
 
+import os
 import pathlib
 import re
 import resource
@@ -9,10 +10,21 @@ import time
 import common
 from common import CLIENT_CORE, SERVER_CORE, Drill, Truth, experiment, percentile, pinned, say, store
 
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
 def cpu_seconds(pid):
-    """Processor time of a process so far, all of its threads, to the nanosecond."""
+    """Processor time of a process so far: in ticks with the threads that have ended, and to the nanosecond without them."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     threads = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+    return ((int(fields[11]) + int(fields[12])) / TICKS,
+            sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9)
+
+
+def cpu_since(pid, before):
+    """Processor time since then, in seconds. Threads that end take their nanoseconds with them: then the ticks count."""
+    ticks, exact = (now - then for now, then in zip(cpu_seconds(pid), before))
+    return exact if abs(exact - ticks) < 0.05 else ticks
 
 
 def rss_mib(pid):
@@ -49,7 +61,7 @@ def watched(settings, name, rate, seconds, connection, sample_every=1.0, core=CL
             rss.append((round(time.monotonic() - began, 2), rss_mib(pid)))
             time.sleep(min(sample_every, max(0.01, until - time.monotonic())))
         elapsed = time.monotonic() - began
-        used = cpu_seconds(pid) - spent
+        used = cpu_since(pid, spent)
         report = drill.finish()
     finally:
         truth.close()
@@ -86,7 +98,7 @@ def others(settings, seconds):
             time.sleep(2)
             began, spent = time.monotonic(), cpu_seconds(process.pid)
             time.sleep(seconds)
-            used, elapsed = cpu_seconds(process.pid) - spent, time.monotonic() - began
+            used, elapsed = cpu_since(process.pid, spent), time.monotonic() - began
             process.wait(30)
         finally:
             truth.close()

@@ -94,9 +94,21 @@ def ended(watcher):
         say(f"    a watcher did not end: {error}")
 
 
+def widened(outage, starved):
+    """The truth of an outage, when the server says that it had no processor next to it: until it had one, it did not answer."""
+    (first, down), (up, last) = outage["down"], outage["up"]
+    for begin, end in sorted(starved):
+        if begin <= last + 0.002 and end > last:
+            last = end
+    for begin, end in sorted(starved, reverse=True):
+        if end >= first - 0.002 and begin < first:
+            first = begin
+    return {"down": [first, down], "up": [up, last]}
+
+
 def matched(cell):
     """Each true outage with what the tool says of it, and what the tool says beside them."""
-    true = cell["truth"]
+    true = [widened(one, cell["starved"]) for one in cell["truth"]]
     middles = [(one["up"][1] + two["down"][0]) / 2 for one, two in zip(true, true[1:])]
     edges = [true[0]["down"][0] - 1.0, *middles, true[-1]["up"][1] + 3.0] if true else []
     pairs, used = [], set()

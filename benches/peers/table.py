@@ -58,7 +58,7 @@ def outage_part():
             "successes: a gap of three spacings). *Bias* is the mean of estimate minus truth, *error* its size;\n"
             "the estimate is from the first failed check's start to the next good one's, for hey and oha the gap between\n"
             "completed successes. *Length*: for how many of the outages the tool's\n"
-            "output gives one at all. *Inside*: the truth lay within the stated interval. *False*: outages\n"
+            "output gives one at all. *Inside*: the truth lay within the stated interval (while the server had no\nprocessor it did not answer: that much wider is the truth, for every tool). *False*: outages\n"
             "reported where there was none (in brackets: single bad answers that were not called an outage). Times in ms.\n\n")
     text += row("tool", "how it was run", "n", "seen", "length", "bias", "error p50", "error p95", "interval", "inside",
                 "width p50 / max", "false")
@@ -177,7 +177,7 @@ def rate_part():
     text += row("tool", "requests/s", "% of the core", "lag p99, µs", "coverage")
     text += row("---", *["---:"] * 4)
     for one in data["steps"]:
-        text += row("firedrill" + ("" if one["kept"] else " (schedule not kept)"), one["rate"], f"{one['cpu_percent']:.0f}",
+        text += row("firedrill" + ("" if one["kept"] else " (schedule not kept)"), one["rate"], f"{one['cpu_percent']:.0f}" if one["cpu_percent"] >= 0 else "–",
                     f"{one['lag_us']['p99']:.0f}", f"{100 * one['coverage']:.2f} %")
     for one in data["peers"]:
         rate = f"{one['per_second']:.0f}" if one["per_second"] else "no answer"

@@ -222,6 +222,7 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             }
         }
         EventKind::UndoPrepared { summary, .. } => format!("  can be undone: {summary}"),
+        EventKind::TakenOver { by } => format!("taken over by {by}"),
         EventKind::EffectSeen { evidence, .. } => format!("  seen: {evidence}"),
         EventKind::StepFinished { step, outcome, detail } => {
             let how = match outcome {

@@ -87,7 +87,7 @@ fn write(args: &ReportArgs, what: impl FnOnce(&mut dyn Write) -> io::Result<()>)
 }
 
 /// The folder of the run that was meant.
-fn find(store: &Path, run: &str) -> Result<PathBuf, Failure> {
+pub fn find(store: &Path, run: &str) -> Result<PathBuf, Failure> {
     if Path::new(run).join("journal.jsonl").is_file() {
         return Ok(PathBuf::from(run));
     }

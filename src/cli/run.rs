@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::claim::{Claim, recover_command};
 use super::live::Live;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where};
 use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
+use crate::journal::open;
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
 use crate::report::{self, Format, Report, Style};
@@ -18,6 +20,7 @@ use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
 use crate::run::script::Circumstances;
 use crate::run::signals::Signals;
+use crate::run::stop::StopFiles;
 use crate::spec::Loaded;
 use crate::spec::environment::{Confirmation, LAB};
 use crate::spec::experiment::Does;
@@ -37,6 +40,9 @@ pub struct RunArgs {
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
+    /// Begin although an earlier run in this environment is not put back. The journal says that you did.
+    #[arg(long)]
+    force: bool,
     /// Where runs are stored; else the project file's `store:`, else `.firedrill/runs`.
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -131,6 +137,7 @@ struct Scene<'a> {
     loaded: &'a Loaded,
     surroundings: &'a Surroundings,
     aws: Option<Arc<Aws>>,
+    claim: Claim,
     desk: Arc<Desk>,
     clock: Clock,
 }
@@ -156,11 +163,11 @@ impl Drill<'_> {
         let desk = Arc::new(desk());
         let clock = Clock::start();
         // Planning only looks, so that it can be dropped where it stands.
-        let (aws, plan) = tokio::select! {
+        let (aws, claim, plan) = tokio::select! {
             planned = self.plan(&loaded, &surroundings, desk.clone(), clock) => planned?,
             name = signals.next() => return Err(before(name)),
         };
-        let scene = Scene { loaded: &loaded, surroundings: &surroundings, aws, desk, clock };
+        let scene = Scene { loaded: &loaded, surroundings: &surroundings, aws, claim, desk, clock };
         let (dir, finished) = self.carry_out(plan, scene, signals).await?;
         if let Some(lab) = &surroundings.lab {
             // The lab's own record of what was down when, to hold the measurement against.
@@ -175,7 +182,7 @@ impl Drill<'_> {
             let left =
                 if lines.is_empty() { "\n  nothing was to be undone".to_owned() } else { lines.concat() };
             return Err(Failure::not_started(format!("left at the second signal; NOT undone:{left}"))
-                .help(format!("the prior state of each is in {}", dir.join("journal.jsonl").display()))
+                .help(format!("put it back with: {}", recover_command(&dir, &self.args.place)))
                 .exiting(Exit::UndoIncomplete));
         }
         self.report(&dir)
@@ -187,8 +194,16 @@ impl Drill<'_> {
         surroundings: &Surroundings,
         desk: Arc<Desk>,
         clock: Clock,
-    ) -> Result<(Option<Arc<Aws>>, Plan), Failure> {
+    ) -> Result<(Option<Arc<Aws>>, Claim, Plan), Failure> {
         let aws = connect(loaded, surroundings, self.args.dry_run, desk).await?;
+        // Before anything is looked at: what an earlier run left would only show as a plan that does not fit.
+        let claim = match self.args.dry_run {
+            true => Claim::nothing(),
+            false => {
+                let environment = surroundings.facts(loaded, aws.as_deref()).await?;
+                Claim::make(&self.args.place, self.store, environment, surroundings, self.args.force)?
+            }
+        };
         let means =
             plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
         let plan = plan::make(loaded, &means)
@@ -196,7 +211,7 @@ impl Drill<'_> {
             .map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
         match plan.unmet() {
             Some(unmet) => Err(cannot_begin(loaded, &unmet, None)),
-            None => Ok((aws, plan)),
+            None => Ok((aws, claim, plan)),
         }
     }
 
@@ -215,6 +230,9 @@ impl Drill<'_> {
         };
         let header = plan.header(loaded, circumstances);
         let dir = self.store.join(&header.run);
+        // Held until this returns.
+        let mut claim = scene.claim;
+        let opened = claim.opened(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
         let title = if title.is_empty() { title } else { format!(": {title}") };
         super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
@@ -226,7 +244,9 @@ impl Drill<'_> {
             lanes: plan.lanes,
             references: scene.surroundings.references(),
             watchers: plan.watchers,
-            unwatched: plan.unwatched,
+            remarks: plan.unwatched.into_iter().chain(std::mem::take(&mut claim.remarks)).collect(),
+            opened,
+            stop_files: StopFiles::of(&dir, scene.surroundings.environment.stop_file.as_deref()),
             aws: scene.aws,
             desk: scene.desk,
             redactor: Arc::new(loaded.redactor.clone()),
@@ -235,6 +255,13 @@ impl Drill<'_> {
         };
         let finished = engine::run(run, &mut live, signals).await;
         live.close();
+        if let Err(
+            engine::RunError::Probe { .. } | engine::RunError::Journal { .. } | engine::RunError::Prober(_),
+        ) = &finished
+        {
+            // It never began: there is nothing for `recover` to find.
+            let _ = open::close(&dir);
+        }
         let finished = finished.map_err(|error| match &error {
             engine::RunError::Broken { left, .. } if !left.is_empty() => {
                 Failure::not_started(loaded.redactor.clean(&error.to_string())).exiting(Exit::UndoIncomplete)
@@ -246,25 +273,30 @@ impl Drill<'_> {
     }
 
     fn report(&self, dir: &Path) -> Result<(Report, Exit), Failure> {
-        let record = journal::read(dir).map_err(|error| Failure::not_started(error.to_string()))?;
-        let report = report::build::build(&record);
-        let mut kept = Vec::new();
-        for format in [Format::Json, Format::Html] {
-            let rendered = report::render(&report, &record, format, Style::PLAIN)
-                .map_err(|error| Failure::not_started(error.to_string()))?;
-            let path = dir.join(format.file_name());
-            write(&path, rendered.as_bytes())?;
-            kept.push(path.display().to_string());
-        }
-        super::say(&format!("\n{}\n", report::text::render(&report, &record, style(self.colour), &kept)));
-        if self.args.output == Output::Json {
-            let line = serde_json::to_string(&report).unwrap_or_default();
-            // A reader that has gone away does not change what the drill came to.
-            let _ = writeln!(std::io::stdout(), "{line}");
-        }
-        let exit = exit_of(&report);
-        Ok((report, exit))
+        conclude(dir, self.colour, self.args.output == Output::Json)
     }
+}
+
+/// Judges a stored run, keeps its reports beside it and shows it.
+pub fn conclude(dir: &Path, colour: bool, json: bool) -> Result<(Report, Exit), Failure> {
+    let record = journal::read(dir).map_err(|error| Failure::not_started(error.to_string()))?;
+    let report = report::build::build(&record);
+    let mut kept = Vec::new();
+    for format in [Format::Json, Format::Html] {
+        let rendered = report::render(&report, &record, format, Style::PLAIN)
+            .map_err(|error| Failure::not_started(error.to_string()))?;
+        let path = dir.join(format.file_name());
+        write(&path, rendered.as_bytes())?;
+        kept.push(path.display().to_string());
+    }
+    super::say(&format!("\n{}\n", report::text::render(&report, &record, style(colour), &kept)));
+    if json {
+        let line = serde_json::to_string(&report).unwrap_or_default();
+        // A reader that has gone away does not change what the drill came to.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+    let exit = exit_of(&report);
+    Ok((report, exit))
 }
 
 fn style(colour: bool) -> Style {

@@ -72,8 +72,13 @@ impl Surroundings {
             credentials: self.lab.as_ref().map(|_| ("test".to_owned(), "test".to_owned())),
             lab: self.lab.is_some(),
             dry_run,
-            // The lab's time is scaled down: what AWS does in a minute it does in a second.
-            poll: if self.lab.is_some() { Duration::from_millis(100) } else { standard.poll },
+            // The lab's time is scaled down: what AWS does in a minute it does in a second. A stand-in on this machine bears
+            // being looked at as often.
+            poll: if self.lab.is_some() || environment.at_hand() {
+                Duration::from_millis(100)
+            } else {
+                standard.poll
+            },
             ..standard
         })
     }
@@ -124,6 +129,17 @@ pub fn store(named: Option<&Path>, project: &Path) -> Result<PathBuf, Failure> {
     let project =
         Project::load(project).map_err(|diagnostics| Failure::diagnostics(diagnostics.render(false)))?;
     Ok(project.store.unwrap_or_else(|| PathBuf::from(".firedrill")).join("runs"))
+}
+
+/// Where the locks on environments are: the user's state folder, so that two checkouts on one machine know of each
+/// other; beside the runs where there is no such folder.
+pub fn locks(store: &Path) -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    match state {
+        Some(state) => state.join("firedrill/locks"),
+        None => store.join("locks"),
+    }
 }
 
 /// `name=value` arguments.

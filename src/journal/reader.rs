@@ -102,7 +102,9 @@ fn record(dir: &Path, scan: impl FnOnce(Box<dyn Read>) -> Found) -> Result<Recor
     let path = dir.join(JOURNAL_FILE);
     let bytes = std::fs::read(&path).map_err(|source| JournalError::Io { path: path.clone(), source })?;
     let lines = Lines::read(&path, &bytes)?;
-    let ended = lines.events.iter().any(|event| matches!(event.kind, EventKind::RunEnded { .. }));
+    // What another process wrote when it put things back ends no measuring: the samples stay as they were cut.
+    let own = lines.events.iter().take_while(|event| !matches!(event.kind, EventKind::TakenOver { .. }));
+    let ended = own.clone().any(|event| matches!(event.kind, EventKind::RunEnded { .. }));
     let found = read_samples(&dir.join(SAMPLES_FILE), ended, lines.seal.as_ref(), scan)?;
     let cut = !ended || lines.torn || found.torn;
     Ok(Record {
@@ -159,8 +161,9 @@ pub(super) struct Lines {
     torn: bool,
     /// The hash of the last whole line.
     pub(super) head: String,
-    /// How many bytes the whole lines take.
+    /// How many bytes the whole lines take, and how many lines they are.
     pub(super) len: u64,
+    pub(super) count: u64,
 }
 
 impl Lines {
@@ -188,7 +191,9 @@ impl Lines {
             return Err(JournalError::Schema { path: path.to_owned(), found: header.schema });
         }
         let (mut events, mut seal) = (Vec::new(), None);
+        let mut count = 1;
         for (index, line) in rest {
+            count += 1;
             let (body, hash) = chain::open(&head, line).map_err(|why| damaged(index, why))?;
             match body {
                 Body::Event(event) => events.push(event),
@@ -197,6 +202,6 @@ impl Lines {
             }
             head = hash;
         }
-        Ok(Lines { header: *header, events, seal, torn: len < bytes.len(), head, len: len as u64 })
+        Ok(Lines { header: *header, events, seal, torn: len < bytes.len(), head, len: len as u64, count })
     }
 }

@@ -57,6 +57,7 @@ fn kinds() -> impl Strategy<Value = EventKind> {
     prop_oneof![
         text.prop_map(|text| EventKind::Noted { text }),
         (text, text, any::<u64>()).prop_map(|(step, summary, n)| EventKind::UndoPrepared {
+            command: None,
             step,
             summary,
             undo: serde_json::json!({"nested": [n, null, {"a": "b"}], "minus": -3}),

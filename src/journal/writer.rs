@@ -16,6 +16,8 @@ pub struct Writer {
     file: File,
     head: String,
     len: u64,
+    /// How many lines there are.
+    lines: u64,
     broken: bool,
 }
 
@@ -32,7 +34,7 @@ impl Writer {
         std::fs::create_dir_all(dir)?;
         let file = OpenOptions::new().append(true).create_new(true).open(dir.join(JOURNAL_FILE))?;
         lock(&file)?;
-        let mut writer = Writer { file, head: GENESIS.to_owned(), len: 0, broken: false };
+        let mut writer = Writer { file, head: GENESIS.to_owned(), len: 0, lines: 0, broken: false };
         writer.write(&Body::Header(Box::new(header.clone())))?;
         sync_dir(dir)?;
         Ok(writer)
@@ -50,7 +52,7 @@ impl Writer {
         let bytes = std::fs::read(&path).map_err(failed)?;
         let lines = Lines::read(&path, &bytes)?;
         file.set_len(lines.len).and_then(|()| file.sync_all()).map_err(failed)?;
-        Ok(Writer { file, head: lines.head, len: lines.len, broken: false })
+        Ok(Writer { file, head: lines.head, len: lines.len, lines: lines.count, broken: false })
     }
 
     /// Writes an event; when this returns, it is on disk.
@@ -81,10 +83,19 @@ impl Writer {
         }
         let (mut line, hash) = chain::seal(&self.head, body).map_err(io::Error::other)?;
         line.push('\n');
+        #[cfg(debug_assertions)]
+        if let Some(part) = super::crash::allowed(self.lines + 1, line.len()) {
+            self.file.write_all(line.as_bytes().get(..part).unwrap_or_default())?;
+            self.file.sync_data()?;
+            super::crash::after(self.lines + 1);
+        }
         match self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
             Ok(()) => {
                 self.head = hash;
                 self.len += line.len() as u64;
+                self.lines += 1;
+                #[cfg(debug_assertions)]
+                super::crash::after(self.lines);
                 Ok(())
             }
             Err(error) => {

@@ -12,7 +12,7 @@ use crate::journal::Record;
 use crate::measure::latency::Latencies;
 use crate::measure::service::{Service, errors};
 use crate::measure::{Interval, Measures, outage};
-use crate::run::event::{CallOutcome, EventKind, PlannedStep, StepOutcome};
+use crate::run::event::{EventKind, PlannedStep, StepOutcome, outstanding};
 use crate::sample::{Class, Mark};
 use crate::timeline::{Timeline, Track};
 use crate::verdict;
@@ -213,36 +213,30 @@ fn outcome_name(outcome: StepOutcome) -> &'static str {
     }
 }
 
-/// What was prepared and whether it was put back. A step that sent no call, or whose calls were
-/// all refused, changed nothing and leaves nothing.
+/// What was prepared and whether it was put back.
 fn undo(record: &Record) -> UndoReport {
-    let mut prepared: Vec<(&str, &str)> = Vec::new();
-    let mut finished: BTreeMap<&str, (bool, &str)> = BTreeMap::new();
-    let mut open: BTreeMap<&str, i64> = BTreeMap::new();
     let mut report = UndoReport::default();
+    let mut tried: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut commands: BTreeMap<&str, &str> = BTreeMap::new();
     for event in &record.events {
         match &event.kind {
-            EventKind::UndoPrepared { step, summary, .. } => prepared.push((step, summary)),
-            EventKind::CallSent { step, .. } => *open.entry(step).or_default() += 1,
-            EventKind::CallReturned { step, outcome: CallOutcome::Refused, .. } => {
-                *open.entry(step).or_default() -= 1;
+            EventKind::UndoPrepared { step, command: Some(command), .. } => {
+                commands.insert(step, command);
             }
-            EventKind::UndoFinished { step, done, detail } => {
-                finished.insert(step, (*done, detail));
-                if *done {
-                    report.done.push(format!("{step}: {detail}"));
-                }
+            EventKind::UndoFinished { step, done: true, detail } => {
+                report.done.push(format!("{step}: {detail}"))
+            }
+            EventKind::UndoFinished { step, done: false, detail } => {
+                tried.insert(step, detail);
             }
             _ => {}
         }
     }
-    for (step, summary) in prepared {
-        match finished.get(step) {
-            Some((true, _)) => {}
-            Some((false, why)) => report.left.push(format!("{step}: {summary} ({why})")),
-            None if open.get(step).is_none_or(|calls| *calls <= 0) => {}
-            None => report.left.push(format!("{step}: {summary}")),
-        }
+    for left in outstanding(&record.events) {
+        let step = left.step.as_str();
+        let why = tried.get(step).map(|why| format!(" ({why})")).unwrap_or_default();
+        let by_hand = commands.get(step).map(|command| format!("; by hand: {command}")).unwrap_or_default();
+        report.left.push(format!("{step}: {}{why}{by_hand}", left.summary));
     }
     report.complete = report.left.is_empty();
     report

@@ -40,7 +40,7 @@ pub fn render(report: &Report) -> Result<String, RenderError> {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status
             .set_type("undo incomplete")
-            .set_message(format!("put it back by hand: the journal of {} holds the prior state", report.run));
+            .set_message(format!("put it back: firedrill recover {}", report.run));
         status.set_description(report.undo.left.join("\n"));
         suite.add_test_case(case("undo", status, report));
     }

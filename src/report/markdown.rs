@@ -180,7 +180,7 @@ fn steps(out: &mut String, report: &Report, origin: Origin) {
 
 fn lists(out: &mut String, report: &Report) {
     if !report.undo.complete {
-        out.push_str("**Not put back**; by hand, with the prior state in `journal.jsonl`:\n\n");
+        out.push_str(&format!("**Not put back**; `firedrill recover {}`, or by hand:\n\n", report.run));
         out.extend(report.undo.left.iter().map(|left| format!("- {}\n", escape(left))));
         out.push('\n');
     }

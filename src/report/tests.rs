@@ -260,7 +260,7 @@ fn text_of_an_incomplete_undo() {
     Put back
       ✓ route53: www.shop.example.com points to eu-west-1 again
       ✗ NOT BACK orders-db: modify was refused: InvalidDBInstanceState: the instance is rebooting
-      Put it back by hand: journal.jsonl holds the prior state (`undo_prepared`)
+      Put it back with `firedrill recover 20261121T100000Z-reboot-rds-failover-7f3a`, or by hand
 
     Notes
       • rds:DescribeDBInstances was throttled 3 times; the longest wait was 1.2 s
@@ -323,7 +323,7 @@ fn markdown_of_a_fail() {
     |---|---|---|---|---|
     | fail over the primary | done | 0.0 s | +3.2 s | orders-db: standby became primary (eu-west-1b) |
 
-    **Not put back**; by hand, with the prior state in `journal.jsonl`:
+    **Not put back**; `firedrill recover 20261121T100000Z-reboot-rds-failover-7f3a`, or by hand:
 
     - orders-db: modify was refused: InvalidDBInstanceState: the instance is rebooting
 

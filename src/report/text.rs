@@ -278,8 +278,7 @@ impl Lines {
             }
         }
         if !undo.complete {
-            let advice =
-                "Put it back by hand: journal.jsonl holds the prior state (`undo_prepared`)".to_owned();
+            let advice = format!("Put it back with `firedrill recover {}`, or by hand", clean(&report.run));
             self.lines.push(format!("  {}", self.style.paint(&advice, Tone::Strong)));
         }
     }

@@ -18,9 +18,11 @@ use super::event::{Ending, Event, EventKind, Header, Reading, StepOutcome};
 use super::recorder::{Desk, Recorder, clean_header};
 use super::signals::{CTRL_C, Signals};
 use super::step::Stage;
+use super::stop::StopFiles;
 use super::undo::Stack;
 use crate::aws::Aws;
 use crate::clock::{Clock, Moment};
+use crate::journal::open::{self, Opened};
 use crate::journal::{Intents, SampleWriter, Writer};
 use crate::plan::Planned;
 use crate::probe::prober::{Prober, Seen};
@@ -46,8 +48,12 @@ pub struct Run {
     pub lanes: Vec<Lane>,
     /// The watchers of what the steps act on, and of the alarms.
     pub watchers: Vec<Watcher>,
-    /// What of it cannot be watched, each in a sentence.
-    pub unwatched: Vec<String>,
+    /// What is worth knowing before it begins, each in a sentence: what cannot be watched, what was overridden.
+    pub remarks: Vec<String>,
+    /// What says that it is not over until everything is put back; `None` for a run that leaves nothing behind.
+    pub opened: Option<Opened>,
+    /// The files that stop it.
+    pub stop_files: StopFiles,
     /// What is asked to tell an outage from this machine's own network being gone.
     pub references: Vec<Arc<dyn Ask>>,
     /// The clients, when the plan uses AWS.
@@ -85,7 +91,9 @@ pub enum Finished {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The run's folder or journal.
-    #[error("the run's journal in {dir} cannot be written: {source}")]
+    #[error(
+        "the run's journal in {dir} cannot be written, so the drill does not begin; nothing was changed: {source}"
+    )]
     Journal {
         /// The folder.
         dir: PathBuf,
@@ -134,6 +142,9 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     let dir = run.dir.clone();
     let journal_error = |source| RunError::Journal { dir: dir.clone(), source };
     std::fs::create_dir_all(&run.dir).map_err(journal_error)?;
+    if let Some(opened) = &run.opened {
+        opened.write(&run.dir).map_err(journal_error)?;
+    }
     let writer = Writer::create(&run.dir, &run.header).map_err(journal_error)?;
     let samples = SampleWriter::create(&run.dir).map_err(journal_error)?;
     let intents = Intents::create(&run.dir, run.lanes.len()).map_err(journal_error)?;
@@ -152,13 +163,17 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         let (ask, clock) = (lane.ask.clone(), run.clock);
         attending.spawn(async move { ask.attend(&clock).await });
     }
+    for text in std::mem::take(&mut run.remarks) {
+        recorder.record(EventKind::Noted { text }).map_err(journal_error)?;
+    }
     let patrol = patrol(&mut run, &recorder);
+    let region = run.header.environment.region.clone();
     let (message_out, messages) = mpsc::unbounded_channel();
     let (stop, _) = watch::channel(false);
     let mut engine = Engine {
         conductor: Conductor::new(run.script.clone()),
         run,
-        undo: Arc::new(Stack::new(recorder.clone())),
+        undo: Arc::new(Stack::new(recorder.clone(), region.as_deref())),
         recorder,
         samples,
         intents,
@@ -187,9 +202,6 @@ fn patrol(run: &mut Run, recorder: &Arc<Recorder>) -> Option<Patrol> {
         // A journal that fails is found at the run's own next event.
         let _ = recorder.record(kind);
     });
-    for text in std::mem::take(&mut run.unwatched) {
-        tell(EventKind::Noted { text });
-    }
     Some(Patrol::start(aws, std::mem::take(&mut run.watchers), run.clock, tell))
 }
 
@@ -253,6 +265,9 @@ impl Engine<'_> {
                     while let Ok(seen) = seen.try_recv() {
                         self.take_seen(seen)?;
                     }
+                    if let Some(by) = self.run.stop_files.asked() {
+                        self.feed(Input::Abort { by })?;
+                    }
                     self.feed(Input::Tick)?;
                     let now = self.run.clock.now();
                     if now.since(flushed) >= FLUSH {
@@ -288,6 +303,10 @@ impl Engine<'_> {
         self.recorder.seal(&self.samples.seal())?;
         let ending = self.ending.clone().unwrap_or(Ending::Completed);
         self.recorder.record(EventKind::RunEnded { ending: ending.clone() })?;
+        if self.undo.left().is_empty() {
+            // A file that stays is found by the next run, and `recover` then finds nothing to do.
+            let _ = open::close(&self.run.dir);
+        }
         while let Ok(event) = events.try_recv() {
             self.view.event(&event);
         }

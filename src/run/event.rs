@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 
 mod header;
+mod left;
 mod reading;
 
 pub use header::*;
+pub use left::*;
 pub use reading::*;
 
 /// Something that happened, and when.
@@ -75,6 +77,9 @@ pub enum EventKind {
         step: String,
         /// One line for people.
         summary: String,
+        /// What a person would type to do the same, where there is such a thing.
+        #[serde(default)]
+        command: Option<String>,
         /// What the undo needs to know; secrets are referred to, not held.
         undo: serde_json::Value,
     },
@@ -197,6 +202,11 @@ pub enum EventKind {
     Noted {
         /// A line for people.
         text: String,
+    },
+    /// Another process took the run over, since the one that ran it had died, to put back what was left.
+    TakenOver {
+        /// Who: `sre@bastion (process 4711)`.
+        by: String,
     },
     /// The end, written last. A journal without it was cut short.
     RunEnded {

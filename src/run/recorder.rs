@@ -78,7 +78,7 @@ impl Recorder {
 /// what they are: a step called like a password is still that step.
 const FREE_TEXT: &[&str] = &[
     "because", "by", "detail", "error", "evidence", "resource", "rule", "summary", "text", "who", "what",
-    "argv", "env", "notes", "kept", "query",
+    "argv", "env", "notes", "kept", "query", "command",
 ];
 
 fn clean(value: &mut serde_json::Value, free: bool, redactor: &Redactor) {

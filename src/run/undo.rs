@@ -10,8 +10,11 @@ use tokio::sync::watch;
 use super::event::EventKind;
 use super::recorder::Recorder;
 use crate::action::Undo;
-use crate::aws::Aws;
+use crate::aws::{Aws, Fault, FaultKind};
 use crate::program::{Ended, Program};
+
+/// How often an undo is tried in all: it looks before it calls, so that trying again is safe.
+const TRIES: u32 = 3;
 
 /// How one step is undone: stored in the journal before the step acts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,8 +35,16 @@ impl Undoing {
         }
     }
 
+    /// What a person would type to do the same.
+    pub fn command(&self, region: &str) -> String {
+        match self {
+            Undoing::Action(undo) => undo.command(region),
+            Undoing::Program(program) => program.line(),
+        }
+    }
+
     /// How long it may take before the next one is gone on to.
-    fn limit(&self) -> Duration {
+    pub fn limit(&self) -> Duration {
         match self {
             // Twice: it may first have to wait for what is still under way.
             Undoing::Action(undo) => undo.limit().saturating_mul(2),
@@ -59,13 +70,19 @@ pub fn order(mut prepared: Vec<(String, Undoing)>) -> Vec<(String, Undoing)> {
 /// What is to be undone, as far as the run has got.
 pub struct Stack {
     recorder: Arc<Recorder>,
+    region: String,
     prepared: Mutex<Vec<(String, Undoing)>>,
 }
 
 impl Stack {
-    /// Nothing to undo yet.
-    pub fn new(recorder: Arc<Recorder>) -> Stack {
-        Stack { recorder, prepared: Mutex::default() }
+    /// Nothing to undo yet. `region` is named in the commands that people are given.
+    pub fn new(recorder: Arc<Recorder>, region: Option<&str>) -> Stack {
+        Stack { recorder, region: region.unwrap_or_default().to_owned(), prepared: Mutex::default() }
+    }
+
+    /// What a run left that died, in the order of its steps.
+    pub fn resumed(recorder: Arc<Recorder>, region: Option<&str>, left: Vec<(String, Undoing)>) -> Stack {
+        Stack { prepared: Mutex::new(left), ..Stack::new(recorder, region) }
     }
 
     /// Writes down how a step will be undone; when this returns, it is on disk.
@@ -74,15 +91,21 @@ impl Stack {
     /// The journal could not be written: the step must not act.
     pub fn prepare(&self, step: &str, undoing: Undoing) -> io::Result<()> {
         let undo = serde_json::to_value(&undoing).map_err(io::Error::other)?;
-        let summary = undoing.summary();
-        self.recorder.record(EventKind::UndoPrepared { step: step.to_owned(), summary, undo })?;
+        let (summary, command) = (undoing.summary(), Some(undoing.command(&self.region)));
+        self.recorder.record(EventKind::UndoPrepared { step: step.to_owned(), summary, command, undo })?;
         self.lock().push((step.to_owned(), undoing));
         Ok(())
     }
 
-    /// The steps that are not undone, each with how it would be.
+    /// The steps that are not undone, each with how it would be, and by which command.
     pub fn left(&self) -> Vec<(String, String)> {
-        self.lock().iter().map(|(step, undoing)| (step.clone(), undoing.summary())).collect()
+        let line = |undoing: &Undoing| match undoing {
+            Undoing::Action(_) => {
+                format!("{}; by hand: {}", undoing.summary(), undoing.command(&self.region))
+            }
+            Undoing::Program(_) => undoing.summary(),
+        };
+        self.lock().iter().map(|(step, undoing)| (step.clone(), line(undoing))).collect()
     }
 
     /// Undoes everything, in a safe order; goes on past a failure. What could not be undone stays.
@@ -91,7 +114,7 @@ impl Stack {
         for (step, undoing) in order(prepared) {
             // The journal may be what failed; putting things back matters more than writing it down.
             let _ = self.recorder.record(EventKind::UndoStarted { step: step.clone() });
-            let result = tokio::time::timeout(undoing.limit(), undo_one(&step, &undoing, aws)).await;
+            let result = tokio::time::timeout(undoing.limit(), self.undo_one(&step, &undoing, aws)).await;
             let (done, detail) = match result {
                 Ok(Ok(detail)) => (true, detail),
                 Ok(Err(why)) => (false, why),
@@ -107,22 +130,61 @@ impl Stack {
         }
     }
 
+    async fn undo_one(&self, step: &str, undoing: &Undoing, aws: Option<&Aws>) -> Result<String, String> {
+        match (undoing, aws) {
+            (Undoing::Action(undo), Some(aws)) => self.insist(step, undo, aws).await,
+            (Undoing::Action(undo), None) => Err(format!("no AWS clients: {}", undo.summary())),
+            // What it does twice is not known, so it is run once.
+            (Undoing::Program(program), _) => {
+                // An undo is never stopped: that would leave the fault in place.
+                let (_keep, stop) = watch::channel(false);
+                match program.run(stop).await {
+                    Ended::Success(said) => Ok(format!("{}: {said}", program.line())),
+                    Ended::Failure(said) | Ended::NotStarted(said) => {
+                        Err(format!("{}: {said}", program.line()))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries again what may go better the next time.
+    async fn insist(&self, step: &str, undo: &Undo, aws: &Aws) -> Result<String, String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let fault = match undo.apply(aws, step).await {
+                Ok(detail) => return Ok(detail),
+                Err(fault) => fault,
+            };
+            if tries == TRIES || !curable(&fault) {
+                return Err(fault.to_string());
+            }
+            // From seconds to half a minute with AWS's own spacing.
+            let pause = aws.poll().saturating_mul(2 << tries);
+            let text = format!(
+                "the undo of `{step}` failed and is tried again in {} ({tries} of {TRIES}): {fault}",
+                crate::notation::units::show(pause)
+            );
+            let _ = self.recorder.record(EventKind::Noted { text });
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Undoing)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn undo_one(step: &str, undoing: &Undoing, aws: Option<&Aws>) -> Result<String, String> {
-    match (undoing, aws) {
-        (Undoing::Action(undo), Some(aws)) => undo.apply(aws, step).await.map_err(|fault| fault.to_string()),
-        (Undoing::Action(undo), None) => Err(format!("no AWS clients: {}", undo.summary())),
-        (Undoing::Program(program), _) => {
-            // An undo is never stopped: that would leave the fault in place.
-            let (_keep, stop) = watch::channel(false);
-            match program.run(stop).await {
-                Ended::Success(said) => Ok(format!("{}: {said}", program.line())),
-                Ended::Failure(said) | Ended::NotStarted(said) => Err(format!("{}: {said}", program.line())),
-            }
-        }
+/// Whether the same call may be answered otherwise a little later. A refusal may: what AWS shows can lag behind what it
+/// holds.
+fn curable(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::Refused | FaultKind::Throttled | FaultKind::Unclear | FaultKind::Unreachable => true,
+        FaultKind::Absent
+        | FaultKind::Denied
+        | FaultKind::NoCredentials
+        | FaultKind::Guarded
+        | FaultKind::Late => false,
     }
 }

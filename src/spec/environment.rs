@@ -1,6 +1,6 @@
 //! `firedrill.yaml`: where drills run, and with which values.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -42,9 +42,18 @@ pub struct Environment {
     pub values: IndexMap<String, String>,
     /// How a run is confirmed.
     pub confirm: Confirmation,
+    /// A file that stops every run by being there.
+    pub stop_file: Option<PathBuf>,
 }
 
 impl Environment {
+    /// Whether what stands in for AWS is on this very machine.
+    pub fn at_hand(&self) -> bool {
+        let url = self.endpoint_url.as_deref().and_then(|url| reqwest::Url::parse(url).ok());
+        let host = url.as_ref().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     /// No environment: for an experiment that names nothing of AWS.
     pub fn none() -> Environment {
         Environment { confirm: Confirmation::None, ..Environment::default() }
@@ -93,6 +102,9 @@ record! {
         pub values: Templates = Templates(IndexMap::new()),
         /// How a run is confirmed: by typing the environment's `name`, by `yes`, or `none`.
         pub confirm: Confirmation = Confirmation::Name,
+        /// A file, relative to the project file, whose being there stops a run in this environment, with its undo, and lets none
+        /// begin.
+        pub stop_file: Option<String>,
     }
 }
 
@@ -240,6 +252,7 @@ impl Project {
             references: read.references.unwrap_or_default(),
             values: read.values.0.into_iter().map(|(name, value)| (name, anchored(&value, base))).collect(),
             confirm: read.confirm,
+            stop_file: read.stop_file.map(|file| base.join(file)),
         })
     }
 

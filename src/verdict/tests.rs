@@ -466,6 +466,7 @@ fn an_aborted_run_is_aborted_and_an_undo_left_open_comes_first() {
         (Outcome::Aborted, "stopped by Ctrl-C", 4)
     );
     let prepared = EventKind::UndoPrepared {
+        command: None,
         step: "fail over".into(),
         summary: "fail back".into(),
         undo: serde_json::Value::Null,
@@ -488,9 +489,12 @@ fn an_aborted_run_is_aborted_and_an_undo_left_open_comes_first() {
 #[test]
 fn a_step_that_sent_nothing_leaves_nothing_to_undo() {
     let record = with(|kind| match kind {
-        EventKind::CallSent { step, .. } => {
-            Some(EventKind::UndoPrepared { step, summary: "fail back".into(), undo: serde_json::Value::Null })
-        }
+        EventKind::CallSent { step, .. } => Some(EventKind::UndoPrepared {
+            step,
+            summary: "fail back".into(),
+            command: None,
+            undo: serde_json::Value::Null,
+        }),
         kind => Some(kind),
     });
     assert!(build(&record).undo.complete);

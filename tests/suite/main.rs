@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod aborts;
 mod aws_faults;
 mod bad_files;
 mod bad_luck;
 mod calibrate;
 mod contract;
+mod crashes;
+mod disks;
 mod dns_cutover;
 mod experiments;
 mod exports;
@@ -24,6 +27,7 @@ mod stalls;
 mod support;
 mod support_dns;
 mod support_kinds;
+mod support_lab;
 mod support_mariadb;
 mod support_moto;
 mod support_pg;

@@ -19,6 +19,8 @@ pub(crate) fn firedrill() -> Command {
     {
         command.env_remove(name);
     }
+    // Locks beside nobody else's.
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join("firedrill-tests"));
     // No instance metadata to be asked for credentials: that address is not on loopback.
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");

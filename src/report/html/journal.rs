@@ -62,6 +62,7 @@ fn words_for(kind: &EventKind) -> String {
             format!("{step}: {operation} {outcome}, {resource}{}", after(detail.as_deref()))
         }
         EventKind::UndoPrepared { step, summary, .. } => format!("{step}: undo prepared: {summary}"),
+        EventKind::TakenOver { by } => format!("The process had died; taken over by {by}"),
         EventKind::EffectSeen { step, evidence, .. } => format!("{step}: took hold: {evidence}"),
         EventKind::StepFinished { step, outcome, detail } => {
             format!("{step}: {}{}", format!("{outcome:?}").to_lowercase(), after(detail.as_deref()))

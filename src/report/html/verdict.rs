@@ -20,8 +20,8 @@ pub(super) fn head(report: &Report, record: &Record, origin: Origin) -> Markup {
             p.because { (sentence(&clean(&report.because))) }
             @if !report.undo.complete {
                 p.alarm role="alert" {
-                    strong { "Not everything was put back." } " Put it back by hand: the prior state is in the run's "
-                    code { "journal.jsonl" } " (" code { "undo_prepared" } ")."
+                    strong { "Not everything was put back." } " Put it back with "
+                    code { "firedrill recover " (clean(&report.run)) } ", or by hand: the commands are below."
                 }
             }
             (tiles(report))

@@ -1,0 +1,218 @@
+//! A run is stopped from each source, in each of its phases: it undoes what it did, within five seconds plus what the
+//! undo's own calls take, and the lab stands as it did before.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::said;
+use crate::support_lab::{Outside, bundled};
+
+const AT_ONCE: usize = 5;
+/// What the stopping itself may take, without the undo's calls.
+const BOUND: f64 = 5.0;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Source {
+    CtrlC,
+    Terminate,
+    HangUp,
+    Verb,
+    StopFile,
+}
+
+const SOURCES: [Source; 5] =
+    [Source::CtrlC, Source::Terminate, Source::HangUp, Source::Verb, Source::StopFile];
+/// Each with how long the drill stays in it.
+const PHASES: [&str; 4] = ["steady_state", "steps", "recovery", "observation"];
+
+fn events(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|line| line.get("event").cloned()).collect()
+}
+
+fn entered(run: &Path, phase: &str) -> bool {
+    events(run).iter().any(|event| event["kind"]["phase"] == phase)
+}
+
+fn begin(outside: &Outside, phase: &str) -> Child {
+    let mut command = outside.firedrill("run");
+    command.arg(bundled("flip-route53.yaml"));
+    // Long where it is to be stopped.
+    let long = |one: &str, time: &str| if one == phase { "60s".to_owned() } else { time.to_owned() };
+    command.arg("--var").arg(format!("steady={}", long("steady_state", "500ms")));
+    command.arg("--var").arg(format!("confirm={}", long("recovery", "500ms")));
+    command.arg("--var").arg(format!("observe={}", long("observation", "1s")));
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+/// Waits for the run's folder and for its phase.
+fn reached(outside: &Outside, child: &mut Child, phase: &str) -> Result<PathBuf, String> {
+    let began = Instant::now();
+    loop {
+        if let Some(run) = outside.runs().into_iter().next()
+            && entered(&run, phase)
+        {
+            return Ok(run);
+        }
+        if child.try_wait().expect("it can be asked").is_some() || began.elapsed() > Duration::from_secs(60) {
+            return Err(format!("`{phase}` was never reached"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn stop(outside: &Outside, child: &Child, run: &Path, source: Source) -> Option<std::process::Output> {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
+    let signal = |signal| kill_process(pid, signal).expect("it lives");
+    match source {
+        Source::CtrlC => signal(Signal::INT),
+        Source::Terminate => signal(Signal::TERM),
+        Source::HangUp => signal(Signal::HUP),
+        Source::StopFile => {
+            std::fs::write(outside.folder.path().join("halt"), "the pager\n").expect("written")
+        }
+        Source::Verb => {
+            let mut command = outside.firedrill("abort");
+            return Some(command.arg(run).args(["--reason", "drill of drills"]).output().expect("it runs"));
+        }
+    }
+    None
+}
+
+/// How long the undo's own work took, in seconds.
+fn undoing(run: &Path) -> f64 {
+    let events = events(run);
+    let at = |event: &Value| event["at_ns"].as_f64().unwrap_or_default() / 1e9;
+    let of =
+        |kind: &str| events.iter().filter(|event| event["kind"]["type"] == kind).map(at).collect::<Vec<_>>();
+    let (starts, ends) = (of("undo_started"), of("undo_finished"));
+    ends.last().copied().unwrap_or_default() - starts.first().copied().unwrap_or_default()
+}
+
+async fn one(source: Source, phase: &str) -> Result<f64, String> {
+    let outside = Outside::start(9, "    stop_file: halt\n");
+    let before = outside.standing().await;
+    let mut child = begin(&outside, phase);
+    let run = reached(&outside, &mut child, phase)?;
+    if phase == "steps" {
+        // In the middle of the first step, once its call is out.
+        let began = Instant::now();
+        while !events(&run).iter().any(|event| event["kind"]["type"] == "call_sent") {
+            if began.elapsed() > Duration::from_secs(20) {
+                return Err("no call was sent".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    let asked = Instant::now();
+    let verb = stop(&outside, &child, &run, source);
+    let output = child.wait_with_output().expect("it ends");
+    let took = asked.elapsed().as_secs_f64() - undoing(&run);
+    let text = said(&output);
+    // In the steady state nothing was touched: it is an abort all the same.
+    if output.status.code() != Some(4) {
+        return Err(format!("exit is not 4: {text}"));
+    }
+    if let Some(verb) = verb
+        && (verb.status.code() != Some(0) || !said(&verb).contains("drill of drills"))
+    {
+        return Err(format!("abort: {}", said(&verb)));
+    }
+    if run.join("open.json").exists() {
+        return Err("it is still open".to_owned());
+    }
+    if took > BOUND {
+        return Err(format!("stopping took {took:.1} s beside the undo's own calls"));
+    }
+    match outside.differs(&before, &[], Duration::from_secs(5)).await {
+        Some(differs) => Err(format!("not as before: {differs}\n{text}")),
+        None => Ok(took),
+    }
+}
+
+#[test]
+fn every_source_stops_and_undoes_in_every_phase() {
+    let places: Vec<(Source, &str)> =
+        SOURCES.iter().flat_map(|source| PHASES.map(|phase| (*source, phase))).collect();
+    let next = AtomicUsize::new(0);
+    let (wrong, longest) = (Mutex::new(Vec::new()), Mutex::new(0.0_f64));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let runtime =
+                    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+                let runtime = runtime.expect("a runtime");
+                while let Some((source, phase)) = places.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    match runtime.block_on(one(*source, phase)) {
+                        Ok(took) => {
+                            let mut longest = longest.lock().expect("no panic");
+                            *longest = longest.max(took);
+                        }
+                        Err(why) => {
+                            wrong.lock().expect("no panic").push(format!("{source:?} in {phase}: {why}"))
+                        }
+                    }
+                }
+            });
+        }
+    });
+    println!(
+        "{} aborts; the slowest took {:.2} s beside its undo's calls",
+        places.len(),
+        longest.into_inner().unwrap()
+    );
+    let wrong = wrong.into_inner().expect("no panic");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_do_not_share_an_environment() {
+    let outside = Outside::start(9, "");
+    let mut first = begin(&outside, "steady_state");
+    let run = reached(&outside, &mut first, "steady_state").expect("it begins");
+    let second = outside.firedrill("run").arg(bundled("flip-route53.yaml")).output().expect("it runs");
+    let text = said(&second);
+    assert_eq!(second.status.code(), Some(3), "{text}");
+    assert!(text.contains("is under way in `outside`") && text.contains("firedrill abort"), "{text}");
+    // Nor is what is under way taken over.
+    let recover = outside.firedrill("recover").arg(&run).output().expect("it runs");
+    assert_eq!(recover.status.code(), Some(3), "{}", said(&recover));
+    let abort = outside.firedrill("abort").output().expect("it runs");
+    assert_eq!(abort.status.code(), Some(0), "{}", said(&abort));
+    let ended = first.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(4));
+    let none = outside.firedrill("abort").arg(&run).output().expect("it runs");
+    assert_eq!(none.status.code(), Some(2), "{}", said(&none));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_file_lets_no_run_begin_and_force_begins_over_what_was_left() {
+    let outside = Outside::start(9, "    stop_file: halt\n");
+    let run = |more: &[&str], crash: &str| {
+        let mut command = outside.firedrill("run");
+        command.arg(bundled("flip-route53.yaml")).args(["--var", "steady=500ms", "--var", "confirm=500ms"]);
+        command.args(["--var", "observe=1s"]).args(more);
+        if !crash.is_empty() {
+            command.env("FIREDRILL_CRASH", crash);
+        }
+        command.output().expect("it runs")
+    };
+    std::fs::write(outside.folder.path().join("halt"), "").expect("written");
+    let refused = run(&[], "");
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("stops every run") && outside.runs().is_empty(), "{}", said(&refused));
+    std::fs::remove_file(outside.folder.path().join("halt")).expect("removed");
+    run(&[], "3");
+    let refused = run(&[], "");
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    let forced = run(&["--force"], "");
+    assert!(said(&forced).contains("begun with --force"), "{}", said(&forced));
+    assert_eq!(outside.runs().len(), 2);
+}
