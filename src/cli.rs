@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod actions;
+pub mod approve;
 pub mod calibrate;
 pub mod check;
 pub mod failure;
+pub mod frozen;
 pub mod init;
+pub mod interlocks;
 pub mod lab;
 pub mod live;
 pub mod plan;
@@ -63,7 +66,9 @@ enum Verb {
     Check(check::CheckArgs),
     /// Resolve the targets, check what the steps rely on, print what would happen.
     Plan(plan::PlanArgs),
-    /// Run experiments, one after the other, and report.
+    /// Approve a frozen plan that another person is going to run.
+    Approve(approve::ApproveArgs),
+    /// Run experiments, one after the other, or a frozen plan, and report.
     Run(run::RunArgs),
     /// Render the report of a stored run.
     Report(report::ReportArgs),
@@ -128,6 +133,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
     match cli.verb {
         Verb::Check(args) => simple(check::check(&args, colour, &mut out, &mut err)),
         Verb::Plan(args) => plan::run(args, colour),
+        Verb::Approve(args) => approve::run(&args),
         Verb::Run(args) => run::run(args, colour),
         Verb::Report(args) => report::run(&args, colour),
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),

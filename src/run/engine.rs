@@ -48,6 +48,8 @@ pub struct Run {
     pub watchers: Vec<Watcher>,
     /// What of it cannot be watched, each in a sentence.
     pub unwatched: Vec<String>,
+    /// What is written down before anything happens, each in a sentence.
+    pub notes: Vec<String>,
     /// What is asked to tell an outage from this machine's own network being gone.
     pub references: Vec<Arc<dyn Ask>>,
     /// The clients, when the plan uses AWS.
@@ -143,6 +145,9 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     let (event_out, events) = mpsc::unbounded_channel();
     let recorder = Arc::new(Recorder::new(run.clock, run.redactor.clone(), writer, event_out));
     run.desk.open(recorder.clone());
+    for text in std::mem::take(&mut run.notes) {
+        recorder.record(EventKind::Noted { text }).map_err(journal_error)?;
+    }
     let (seen_out, seen) = mpsc::unbounded_channel();
     let prober =
         Prober::start_beside(run.lanes.clone(), run.references.clone(), run.clock, run.header.seed, seen_out)
