@@ -61,7 +61,8 @@ impl Made<'_> {
         let salt = format!("{:032x}", rand::random::<u128>());
         let written = self.freeze(salt, Some(plan))?.sealed();
         let written = written.and_then(|text| std::fs::write(path, text));
-        written.map_err(|error| Failure::not_started(format!("{} cannot be written: {error}", path.display())))
+        written
+            .map_err(|error| Failure::not_started(format!("{} cannot be written: {error}", path.display())))
     }
 
     /// Holds the plan made anew, or why there is none, against the frozen one.
@@ -101,16 +102,22 @@ impl Opened {
             return Ok(None);
         };
         if paths.len() > 1 {
-            return Err(Failure::usage(format!("{} is a frozen plan, and not the only file", path.display()))
-                .help("run it alone: firedrill run plan.json"));
+            return Err(Failure::usage(format!(
+                "{} is a frozen plan, and not the only file",
+                path.display()
+            ))
+            .help("run it alone: firedrill run plan.json"));
         }
         let opened = Opened::read(path)?;
         let frozen = &opened.plan;
         let name = Some(frozen.environment.name.clone()).filter(|name| name != "none");
         if place.environment.is_some() && place.environment != name {
             let (asked, name) = (place.environment.clone().unwrap_or_default(), &frozen.environment.name);
-            return Err(Failure::usage(format!("{} was planned for `{name}`, not for `{asked}`", path.display()))
-                .help("leave `--env` out, or plan for that environment"));
+            return Err(Failure::usage(format!(
+                "{} was planned for `{name}`, not for `{asked}`",
+                path.display()
+            ))
+            .help("leave `--env` out, or plan for that environment"));
         }
         if place.seed.is_some_and(|seed| seed != frozen.seed) {
             return Err(Failure::usage(format!("{} was planned with seed {}", path.display(), frozen.seed))

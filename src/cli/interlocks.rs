@@ -46,7 +46,8 @@ pub struct Passed {
 
 /// Outside the lab somebody types the environment's name, once for all files.
 pub fn confirm(say: &Say, place: &Where, files: &[PathBuf]) -> Result<(), Failure> {
-    if let Some(confirmed) = say.confirm.as_deref().filter(|name| place.environment.as_deref() != Some(name)) {
+    if let Some(confirmed) = say.confirm.as_deref().filter(|name| place.environment.as_deref() != Some(name))
+    {
         let meant = place.environment.as_deref().unwrap_or("none");
         return Err(Failure::usage(format!("`--confirm {confirmed}` is not the environment, `{meant}`"))
             .help("it must be the very name of the environment that is changed; nothing was changed"));
@@ -120,7 +121,11 @@ impl Gate<'_> {
             Err(refusal) => refusals.push(refusal),
         }
         if let (Some(opened), true) = (opened, refusals.is_empty()) {
-            passed.notes.push(format!("run as frozen in {}: SHA-256 {}", opened.path.display(), opened.sha256));
+            passed.notes.push(format!(
+                "run as frozen in {}: SHA-256 {}",
+                opened.path.display(),
+                opened.sha256
+            ));
         }
         self.verdict(&refusals).map(|()| passed)
     }

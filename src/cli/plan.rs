@@ -39,7 +39,8 @@ enum Format {
 
 /// Carries `plan` out.
 pub fn run(args: PlanArgs, colour: bool) -> Result<Exit, Failure> {
-    if let Some(output) = args.output.as_ref().filter(|path| path.extension().is_none_or(|ext| ext != "json")) {
+    if let Some(output) = args.output.as_ref().filter(|path| path.extension().is_none_or(|ext| ext != "json"))
+    {
         return Err(Failure::usage(format!("`--output {}` does not end in .json", output.display()))
             .help("`firedrill run` knows a frozen plan by that: -o plan.json"));
     }

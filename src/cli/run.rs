@@ -73,7 +73,10 @@ pub fn run(mut args: RunArgs, colour: bool) -> Result<Exit, Failure> {
         let loaded = Surroundings::prepare(&args.place, seed)?.load(file, colour);
         loaded.map_err(|failure| match &opened {
             // It was right when it was frozen.
-            Some(opened) => opened.outdated(&[failure.render(false).replace('\n', "\n  ")]),
+            Some(opened) => {
+                let why = failure.render(false).replace('\n', "\n  ");
+                opened.outdated(&[format!("the experiment is not right any more: {why}")])
+            }
             None => failure,
         })?;
     }

@@ -41,7 +41,9 @@ impl Person {
     /// Whether the two may be the same person: the same name, or the same user of the same machine.
     pub fn may_be(&self, other: &Person) -> bool {
         let key = |name: &str| name.trim().to_lowercase();
-        let named = |one: &Person, other: &Person| key(&one.name) == key(&other.name) || key(&one.name) == key(&other.user);
+        let named = |one: &Person, other: &Person| {
+            key(&one.name) == key(&other.name) || key(&one.name) == key(&other.user)
+        };
         named(self, other) || named(other, self) || (self.user == other.user && self.host == other.host)
     }
 }
@@ -65,8 +67,12 @@ fn user() -> String {
 }
 
 fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    name.map(|name| name.trim().to_owned()).ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    name.map(|name| name.trim().to_owned())
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What an approval file says.
@@ -204,9 +210,17 @@ mod tests {
 
     #[test]
     fn the_one_who_runs_cannot_approve_under_any_name() {
-        for by in [person("Rita", "anna", "desk"), person("Bob", "rita", "laptop"), person("RITA ", "root", "ci"), person("rita", "x", "y")] {
+        for by in [
+            person("Rita", "anna", "desk"),
+            person("Bob", "rita", "laptop"),
+            person("RITA ", "root", "ci"),
+            person("rita", "x", "y"),
+        ] {
             let tally = tallied(vec![approval(by.clone(), "2026-11-21T11:00:00Z")]);
-            assert!(tally.counted.is_empty() && tally.refused[0].contains("may be who runs it"), "{by}: {tally:?}");
+            assert!(
+                tally.counted.is_empty() && tally.refused[0].contains("may be who runs it"),
+                "{by}: {tally:?}"
+            );
         }
     }
 

@@ -4,9 +4,9 @@
 //! daylight saving leaves out counts as the instant at which the clocks go forward; one that comes twice
 //! counts as its first coming, so that a window opens once and closes once.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::Timestamp;
 
 use crate::spec::interlock::{Freeze, Interlocks, Window};
 

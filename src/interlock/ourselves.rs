@@ -32,7 +32,8 @@ pub struct Ourselves {
 /// answers in time, it runs on neither.
 pub async fn look() -> Ourselves {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let disabled = variable("AWS_EC2_METADATA_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    let disabled =
+        variable("AWS_EC2_METADATA_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true"));
     let metadata = variable("AWS_EC2_METADATA_SERVICE_ENDPOINT").unwrap_or_else(|| METADATA.to_owned());
     let on_instance = async {
         if disabled {
@@ -197,7 +198,9 @@ mod tests {
             let found = stands(marked("it", &[address]));
             assert!(found.len() == 1 && found[0].contains(word), "{address}: {found:?}");
         }
-        for other in ["internal.example.com", "www.example.com", "10.0.0.20", "xapi.internal.example.com", "*.com.au"] {
+        for other in
+            ["internal.example.com", "www.example.com", "10.0.0.20", "xapi.internal.example.com", "*.com.au"]
+        {
             assert_eq!(stands(marked("it", &[other])), Vec::<String>::new(), "{other}");
         }
     }
@@ -217,7 +220,9 @@ mod tests {
         let ourselves = Ourselves { instance: Some("i-1".to_owned()), task: Some("arn:t/2".to_owned()) };
         let none = Environment::none();
         let service = Marked { tasks: vec!["arn:t/2".to_owned()], ..marked("checkout", &[]) };
-        for (resource, count) in [(marked("i-1", &[]), 1), (marked("arn:t/2", &[]), 1), (service, 1), (marked("i-2", &[]), 0)] {
+        for (resource, count) in
+            [(marked("i-1", &[]), 1), (marked("arn:t/2", &[]), 1), (service, 1), (marked("i-2", &[]), 0)]
+        {
             assert_eq!(stands_on(&ourselves, &none, &[resource.clone()]).len(), count, "{resource:?}");
         }
     }
@@ -242,7 +247,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_metadata_services_are_asked_as_they_want_to_be() {
-        let url = service(&[("PUT /latest/api/token", "t"), ("GET /latest/meta-data/instance-id", "i-0abc\n")]).await;
+        let url =
+            service(&[("PUT /latest/api/token", "t"), ("GET /latest/meta-data/instance-id", "i-0abc\n")])
+                .await;
         assert_eq!(instance(&url).await.as_deref(), Some("i-0abc"));
         let url = service(&[("GET /v4/x/task", "{\"Cluster\":\"c\",\"TaskARN\":\"arn:task/1\"}")]).await;
         assert_eq!(task(&format!("{url}/v4/x")).await.as_deref(), Some("arn:task/1"));

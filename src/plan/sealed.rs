@@ -174,9 +174,6 @@ mod tests {
         }
         let text = seal(SCHEMA, "list", &"not a list").expect("sealed");
         assert!(opened(&text).expect_err("a text").contains("it is not what `firedrill/test/v1` says"));
-        assert!(matches!(
-            read::<Vec<u32>>(Path::new("/dev/zero"), SCHEMA, "list"),
-            Err(Broken::Large)
-        ));
+        assert!(matches!(read::<Vec<u32>>(Path::new("/dev/zero"), SCHEMA, "list"), Err(Broken::Large)));
     }
 }

@@ -132,7 +132,8 @@ impl Settings {
         fn rule<T: Clone>(written: &Option<Spanned<T>>, source: &Source) -> Option<interlock::Rule<T>> {
             Some(placed(written.clone()?, &source.path, &source.text))
         }
-        let tags = |tagged: interlock::Rule<Tagged>| interlock::Rule { is: tagged.is.tags, place: tagged.place };
+        let tags =
+            |tagged: interlock::Rule<Tagged>| interlock::Rule { is: tagged.is.tags, place: tagged.place };
         Interlocks {
             protected: rule(&self.protected, source).map_or_else(|| Interlocks::default().protected, tags),
             opt_in: rule(&self.opt_in, source).map(tags),

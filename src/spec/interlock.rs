@@ -251,7 +251,8 @@ impl Decode for Freeze {
             return None;
         };
         if to < from {
-            let problem = Problem::new(node.span, format!("the freeze ends on {to}, before it begins on {from}"));
+            let problem =
+                Problem::new(node.span, format!("the freeze ends on {to}, before it begins on {from}"));
             cx.report(problem.label("the earlier date comes first"));
             return None;
         }
@@ -278,6 +279,7 @@ impl Window {
     /// As it would be written: `mon, tue 09:00-17:00`.
     pub fn describe(&self) -> String {
         let days = match &self.days {
+            Some(days) if days.is_empty() => "on no day".to_owned(),
             Some(days) => days.iter().map(|day| day.word()).collect::<Vec<_>>().join(", "),
             None => "every day".to_owned(),
         };
@@ -299,7 +301,11 @@ pub(super) fn lint(
     };
     if let Some(windows) = windows {
         if windows.is_empty() {
-            wrong(windows.span, "`windows` is empty: nothing could ever be changed".to_owned(), "a window is needed");
+            wrong(
+                windows.span,
+                "`windows` is empty: nothing could ever be changed".to_owned(),
+                "a window is needed",
+            );
         }
         for window in windows.iter() {
             let never = window.days.as_ref().is_some_and(Vec::is_empty);

@@ -13,7 +13,9 @@ use crate::support::{firedrill, said};
 use crate::support_moto::{Endpoint, Moto, Request, answer};
 
 const STOP: &str = "action: { ec2.stop_instances: { target: it } }";
-const STOREFRONT: &str = "ec2.instance: { tags: { app: storefront }, pick: { count: 1 } }";
+// Not of an Auto Scaling group, which would replace what is stopped.
+const WEB: &str = "ec2.instance: { tags: { app: www, site: a }, pick: { count: 1 } }";
+const ALL_WEB: &str = "ec2.instance: { tags: { app: www, site: a } }";
 
 /// A folder with a project file and experiments.
 struct Bed {
@@ -122,7 +124,7 @@ fn services(zone: &str) -> [(String, &'static str, &'static str); 5] {
     let task = "ecs.task: { cluster: shop, service: checkout, pick: { count: 1 } }";
     let service = "ecs.service: { cluster: shop, service: checkout }";
     [
-        (STOREFRONT.to_owned(), STOP, "app: storefront"),
+        (WEB.to_owned(), STOP, "app: www"),
         (
             "rds.instance: { id: orders-db }".to_owned(),
             "action: { rds.reboot_db_instance: { target: it, force_failover: true } }",
@@ -145,7 +147,8 @@ fn a_protected_resource_and_one_that_is_not_opted_in_are_never_touched() {
         let protected = Bed::in_lab(&lab, &format!("    protected: {{ tags: {{ {tag} }} }}\n"));
         let file = protected.experiment(&target, step);
         let carries = format!("carries the tag `{tag}`");
-        let words = ["interlock `protected`", "firedrill.yaml:7", carries.as_str(), "help: choose other targets"];
+        let words =
+            ["interlock `protected`", "firedrill.yaml:7", carries.as_str(), "help: choose other targets"];
         protected.refuses(&file, &[], 3, &words);
         ends(&protected.firedrill("plan", &file, &["--env", "staging"]), 3, &words);
 
@@ -168,28 +171,43 @@ fn what_is_frozen_outside_its_window_or_too_much_is_refused() {
     let day = now.date().checked_add(jiff::Span::new().days(3)).expect("a date").strftime("%a").to_string();
     let window = format!("    windows: [{{ days: [{}], from: 09:00, to: 10:00 }}]\n", day.to_lowercase());
     let frozen = "    time_zone: Europe/Berlin\n    freeze: [2000-01-01..9999-12-30]\n".to_owned();
-    let two = "ec2.instance: { tags: { app: storefront } }";
     let cases = [
-        (window.clone(), STOREFRONT, ["interlock `windows`", "firedrill.yaml:7", "help: it opens at"]),
-        (frozen.clone(), STOREFRONT, ["interlock `freeze`", "firedrill.yaml:8", "does not open within a year"]),
-        ("    limits: { targets: 1 }\n".to_owned(), two, ["interlock `limits`", "firedrill.yaml:7", "`targets` allows 1"]),
-        ("    limits: { percent: 50 }\n".to_owned(), two, ["interlock `limits`", "2 of 2 that match", "allows 1"]),
+        (window.clone(), WEB, ["interlock `windows`", "firedrill.yaml:7", "help: it opens at"]),
+        (frozen.clone(), WEB, ["interlock `freeze`", "firedrill.yaml:8", "does not open within a year"]),
+        (
+            "    limits: { targets: 1 }\n".to_owned(),
+            ALL_WEB,
+            ["interlock `limits`", "firedrill.yaml:7", "`targets` allows 1"],
+        ),
+        (
+            "    limits: { percent: 50 }\n".to_owned(),
+            ALL_WEB,
+            ["interlock `limits`", "2 of 2 that match", "allows 1"],
+        ),
     ];
     for (rules, target, words) in cases {
         let bed = Bed::in_lab(&lab, &rules);
         bed.refuses(&bed.experiment(target, STOP), &[], 3, &words);
     }
     let stubborn = Bed::in_lab(&lab, &frozen);
-    let file = stubborn.experiment(STOREFRONT, STOP);
+    let file = stubborn.experiment(WEB, STOP);
     stubborn.refuses(&file, &["--outside-window", "audit"], 3, &["`override: allowed`"]);
     // Planning and rehearsing change nothing: they are allowed, and say what is lacking.
-    ends(&stubborn.firedrill("plan", &file, &["--env", "staging"]), 0, &["it could not be run now: interlock `freeze`"]);
+    ends(
+        &stubborn.firedrill("plan", &file, &["--env", "staging"]),
+        0,
+        &["it could not be run now: interlock `freeze`"],
+    );
     untouched(&lab);
 }
 
 #[test]
 fn an_override_with_its_reason_is_journalled() {
-    let bed = Bed::at("http://127.0.0.1:1", "111122223333", "    freeze: [2000-01-01..9999-12-30]\n    override: allowed\n");
+    let bed = Bed::at(
+        "http://127.0.0.1:1",
+        "111122223333",
+        "    freeze: [2000-01-01..9999-12-30]\n    override: allowed\n",
+    );
     let file = bed.experiment("", "run: [\"true\"]");
     bed.refuses(&file, &[], 3, &["--outside-window REASON overrides it"]);
     bed.firedrill("run", &file, &["--env", "staging", "--outside-window", "the auditors are here"]);
@@ -209,7 +227,7 @@ fn journal(bed: &Bed) -> String {
 fn a_name_must_be_given_where_the_environment_demands_it() {
     let lab = lab();
     let bed = Bed::in_lab(&lab, "    require_confirm: true\n    limits: { percent: 50 }\n");
-    let file = bed.experiment("ec2.instance: { tags: { app: storefront } }", STOP);
+    let file = bed.experiment(ALL_WEB, STOP);
     bed.refuses(&file, &["--yes"], 2, &["needs confirmation", "say --confirm staging"]);
     bed.refuses(&file, &["--confirm", "production"], 2, &["`--confirm production` is not the environment"]);
     // The right name is let through to the next interlock.
@@ -221,7 +239,7 @@ fn a_name_must_be_given_where_the_environment_demands_it() {
 fn firedrill_does_not_take_away_what_it_stands_on() {
     let lab = lab();
     let plain = Bed::in_lab(&lab, "");
-    let file = plain.experiment(STOREFRONT, STOP);
+    let file = plain.experiment(WEB, STOP);
     let plan = plain.freeze(&file, &["--env", "staging"]);
     let victim = Frozen::read(&plan).expect("a plan").0.targets[0].resources[0].id.clone();
 
@@ -229,7 +247,9 @@ fn firedrill_does_not_take_away_what_it_stands_on() {
         let victim = victim.clone();
         Endpoint::start(move |request: &Request| match request.operation().as_str() {
             "PUT /latest/api/token" => answer("200 OK", "text/plain", "token"),
-            "GET /latest/meta-data/instance-id" if request.head.contains("x-aws-ec2-metadata-token: token") => {
+            "GET /latest/meta-data/instance-id"
+                if request.head.contains("x-aws-ec2-metadata-token: token") =>
+            {
                 answer("200 OK", "text/plain", &victim)
             }
             _ => answer("401 Unauthorized", "text/plain", ""),
@@ -241,7 +261,7 @@ fn firedrill_does_not_take_away_what_it_stands_on() {
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), metadata.url()),
     ];
     let runs_on = format!("{victim} is the EC2 instance on which firedrill itself runs");
-    let file = on_instance.experiment(STOREFRONT, STOP);
+    let file = on_instance.experiment(WEB, STOP);
     on_instance.refuses(&file, &[], 3, &["interlock `own path`", &runs_on, "run firedrill from elsewhere"]);
     on_instance.variables[0].1 = "true".to_owned();
     ends(&on_instance.firedrill("plan", &file, &["--env", "staging", "--seed", "7"]), 0, &[]);
@@ -275,7 +295,8 @@ async fn the_tag_that_protects_by_default_does_so_in_moto_too() {
     let words = ["interlock `protected` (the default of every environment)", "`firedrill: never`"];
     let file = bed.experiment(&format!("ec2.instance: {{ id: {instance} }}"), STOP);
     bed.refuses(&file, &[], 3, &words);
-    let record = format!("route53.record: {{ zone: {zone}, name: example.com, type: NS }}").replace("NS", "TXT");
+    let record =
+        format!("route53.record: {{ zone: {zone}, name: example.com, type: NS }}").replace("NS", "TXT");
     let record_set = aws_sdk_route53::types::ResourceRecordSet::builder()
         .name("example.com")
         .r#type(aws_sdk_route53::types::RrType::Txt)
@@ -291,7 +312,13 @@ async fn the_tag_that_protects_by_default_does_so_in_moto_too() {
         .build()
         .expect("a change");
     let batch = aws_sdk_route53::types::ChangeBatch::builder().changes(create).build().expect("a batch");
-    route53.change_resource_record_sets().hosted_zone_id(&zone).change_batch(batch).send().await.expect("made");
+    route53
+        .change_resource_record_sets()
+        .hosted_zone_id(&zone)
+        .change_batch(batch)
+        .send()
+        .await
+        .expect("made");
     let flip = "action: { route53.flip_record: { target: it, values: [\"\\\"b\\\"\"] } }";
     bed.refuses(&bed.experiment(&record, flip), &[], 3, &words);
     assert_eq!(moto.relay.mutations(), Vec::<String>::new());
@@ -301,17 +328,19 @@ async fn the_tag_that_protects_by_default_does_so_in_moto_too() {
 async fn a_frozen_plan_whose_victim_is_gone_is_not_run() {
     let Some(moto) = Moto::start() else { return };
     let ec2 = aws_sdk_ec2::Client::new(&moto.arranging().await);
-    let tag = Tag::builder().key("app").value("storefront").build();
-    let tags = TagSpecification::builder().resource_type(ResourceType::Instance).tags(tag).build();
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let tags = TagSpecification::builder().resource_type(ResourceType::Instance);
+    let tags = tags.tags(tag("app", "www")).tags(tag("site", "a")).build();
     let run = ec2.run_instances().image_id("ami-12345678").instance_type(InstanceType::T3Micro);
     run.min_count(3).max_count(3).tag_specifications(tags).send().await.expect("instances");
     let bed = Bed::at(&moto.relay.url(), "123456789012", "");
-    let plan = bed.freeze(&bed.experiment(STOREFRONT, STOP), &["--env", "staging"]);
+    let plan = bed.freeze(&bed.experiment(WEB, STOP), &["--env", "staging"]);
     let victim = Frozen::read(&plan).expect("a plan").0.targets[0].resources[0].id.clone();
     ends(&bed.firedrill("run", &plan, &["--dry-run"]), 0, &[]);
     ec2.terminate_instances().instance_ids(&victim).send().await.expect("terminated");
     let gone = format!("step `the fault`, target `it`: {victim} is not chosen any more");
-    let words = ["does not hold any more; nothing was changed", &gone, "is another victim", "its undo is `start "];
+    let words =
+        ["does not hold any more; nothing was changed", &gone, "is another victim", "its undo is `start "];
     ends(&bed.firedrill("run", &plan, &[]), 3, &words);
     assert_eq!(moto.relay.mutations(), Vec::<String>::new());
 }
@@ -320,7 +349,7 @@ async fn a_frozen_plan_whose_victim_is_gone_is_not_run() {
 fn a_frozen_plan_is_run_as_it_is_or_not_at_all() {
     let lab = lab();
     let bed = Bed::in_lab(&lab, "");
-    let file = bed.experiment(STOREFRONT, STOP);
+    let file = bed.experiment(WEB, STOP);
     let plan = bed.freeze(&file, &["--env", "staging"]);
     let text = std::fs::read_to_string(&plan).expect("a plan");
     let run = |arguments: &[&str]| bed.firedrill("run", &plan, arguments);
@@ -333,7 +362,10 @@ fn a_frozen_plan_is_run_as_it_is_or_not_at_all() {
     write("{ \"schema\": \"firedrill/plan/v1\"");
     ends(&run(&[]), 2, &["is no plan that can be run"]);
 
-    let (frozen, _) = { write(&text); Frozen::read(&plan).expect("a plan") };
+    let (frozen, _) = {
+        write(&text);
+        Frozen::read(&plan).expect("a plan")
+    };
     type Change = fn(&mut Frozen);
     let changes: [(Change, &str); 3] = [
         (|plan| plan.firedrill = "0.0.1".to_owned(), "firedrill's version is"),
@@ -349,10 +381,10 @@ fn a_frozen_plan_is_run_as_it_is_or_not_at_all() {
 
     write(&text);
     let spec = std::fs::read_to_string(&file).expect("text");
-    std::fs::write(&file, spec.replace("rto: 10s", "rto: 20s")).expect("written");
-    ends(&run(&[]), 3, &["is another text than was frozen: line 3 is", "rto: 20s"]);
+    std::fs::write(&file, spec.replace("rto: 10s", "rto: 9s")).expect("written");
+    ends(&run(&[]), 3, &["is another text than was frozen: line 3 is `objectives: { rto: 9s }`"]);
     std::fs::write(&file, "kind: Experiment\n").expect("written");
-    ends(&run(&[]), 3, &["does not hold any more"]);
+    ends(&run(&[]), 3, &["does not hold any more", "the experiment is not right any more"]);
     std::fs::remove_file(&file).expect("removed");
     ends(&run(&[]), 3, &["does not hold any more", "cannot be read"]);
     assert!(!bed.path("runs").exists(), "a run that never began is stored");
@@ -369,7 +401,11 @@ fn a_frozen_plan_is_run_as_it_is_or_not_at_all() {
 
 #[test]
 fn a_frozen_plan_holds_no_secret_and_finds_a_changed_one() {
-    let bed = Bed::at("http://127.0.0.1:1", "111122223333", "    values: { word: \"${env:A_WORD}\", open: visible }\n");
+    let bed = Bed::at(
+        "http://127.0.0.1:1",
+        "111122223333",
+        "    values: { word: \"${env:A_WORD}\", open: visible }\n",
+    );
     let file = bed.experiment("", "run: [\"true\", \"${word}\", \"${open}\"]");
     let text = std::fs::read_to_string(&file).expect("text");
     let variables = "variables: { word: { secret: true }, open: {} }\n";
@@ -403,7 +439,12 @@ fn a_plan_frozen_in_the_lab_holds_in_the_next_lab() {
 fn a_plan_that_needs_approvals_is_run_when_others_gave_them() {
     let bed = Bed::at("http://127.0.0.1:1", "111122223333", "    approvals: 2\n    approval_valid: 1h\n");
     let file = bed.experiment("", "run: [\"true\"]");
-    bed.refuses(&file, &[], 3, &["interlock `approvals`", "firedrill.yaml:7", "this is no frozen plan", "firedrill plan FILE"]);
+    bed.refuses(
+        &file,
+        &[],
+        3,
+        &["interlock `approvals`", "firedrill.yaml:7", "this is no frozen plan", "firedrill plan FILE"],
+    );
     let plan = bed.freeze(&file, &["--env", "staging"]);
     let run = || bed.firedrill("run", &plan, &["--by", "Rita"]);
     ends(&run(), 3, &["2 people beside Rita", "and 0 did", "firedrill approve"]);
@@ -428,5 +469,8 @@ fn a_plan_that_needs_approvals_is_run_when_others_gave_them() {
     let output = run();
     assert!(bed.path("runs").exists(), "{}", said(&output));
     let journal = journal(&bed);
-    assert!(journal.contains("approved by Ben (ben@elsewhere), Dora (dora@elsewhere); run by Rita"), "{journal}");
+    assert!(
+        journal.contains("approved by Ben (ben@elsewhere), Dora (dora@elsewhere); run by Rita"),
+        "{journal}"
+    );
 }

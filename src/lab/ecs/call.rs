@@ -68,7 +68,8 @@ fn in_cluster(input: &Value) -> Result<(), Fault> {
 /// The tags, when the call includes them: ECS tells them only then.
 fn with_tags(mut described: Value, input: &Value) -> Value {
     if names(input, "include").iter().any(|name| name == "TAGS") {
-        let tags: Vec<Value> = TAGS.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let tags: Vec<Value> =
+            TAGS.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
         described["tags"] = json!(tags);
     }
     described

@@ -147,7 +147,8 @@ fn of_resource(then: &Resource, now: &Resource) -> Vec<String> {
     changed(&mut found, &format!("the state of {}", then.id), &then.state, &now.state);
     let names = then.facts.keys().chain(now.facts.keys().filter(|name| !then.facts.contains_key(*name)));
     for name in names.filter(|name| !VOLATILE.contains(&name.as_str())) {
-        let fact = |resource: &Resource| resource.facts.get(name).cloned().unwrap_or_else(|| "none".to_owned());
+        let fact =
+            |resource: &Resource| resource.facts.get(name).cloned().unwrap_or_else(|| "none".to_owned());
         changed(&mut found, &format!("`{name}` of {}", then.id), &fact(then), &fact(now));
     }
     found
@@ -287,7 +288,8 @@ mod tests {
         for (change, words) in cases {
             assert_eq!(said(change), [words]);
         }
-        let other = |now: &mut Frozen| now.values.get_mut("url").expect("a value").shown = "http://b".to_owned();
+        let other =
+            |now: &mut Frozen| now.values.get_mut("url").expect("a value").shown = "http://b".to_owned();
         assert_eq!(said(other), ["the value of `url` is `http://b`, and was `http://a`"]);
         let secret = |now: &mut Frozen| {
             now.values.get_mut("dsn").expect("a value").hash = Some("h2".to_owned());

@@ -2,8 +2,8 @@
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    AwsVpcConfiguration, ContainerDefinition, LaunchType, NetworkConfiguration, NetworkMode, ServiceField, Tag,
-    TaskField,
+    AwsVpcConfiguration, ContainerDefinition, LaunchType, NetworkConfiguration, NetworkMode, ServiceField,
+    Tag, TaskField,
 };
 
 use super::side::{Side, Told, code, eventually, sorted};
@@ -25,7 +25,12 @@ pub(super) async fn arrange(to: &Side) {
     family.network_mode(NetworkMode::Awsvpc).send().await.expect("moto takes a task definition");
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
     let tags = Some(vec![tag("app", "checkout"), tag("firedrill:opt-in", "true")]);
-    let service = ecs.create_service().set_tags(tags.clone()).cluster("shop").service_name("checkout").task_definition("checkout");
+    let service = ecs
+        .create_service()
+        .set_tags(tags.clone())
+        .cluster("shop")
+        .service_name("checkout")
+        .task_definition("checkout");
     service.desired_count(2).launch_type(LaunchType::Fargate).send().await.expect("moto makes a service");
     let tasks = ecs.run_task().set_tags(tags).cluster("shop").task_definition("checkout").count(2);
     let tasks = tasks.launch_type(LaunchType::Fargate).network_configuration(network);

@@ -2,8 +2,8 @@
 
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType, Tag,
-    TagResourceType,
+    Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType,
+    Tag, TagResourceType,
 };
 
 use super::side::{Side, Told, code, eventually};
@@ -117,8 +117,11 @@ async fn zones(zone: &Zone, told: &mut Told) {
     told.row("ListHostedZonesByName: id", &format!("/hostedzone/{}", zone.id), first.id());
     let get = zone.route53.get_hosted_zone().id(&zone.id).send().await.expect("a zone");
     told.row("GetHostedZone", "lab.test.", get.hosted_zone().map(|zone| zone.name()).unwrap_or_default());
-    let tags: Vec<String> =
-        tags(&zone.route53, &zone.id).await.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let tags: Vec<String> = tags(&zone.route53, &zone.id)
+        .await
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     told.row("ListTagsForResource", "app=edge, firedrill:opt-in=true", tags.join(", "));
     let absent = "NoSuchHostedZone";
     told.row(
