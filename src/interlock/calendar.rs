@@ -142,7 +142,7 @@ mod tests {
         Interlocks {
             time_zone: zone_of(zone),
             windows: (!windows.is_empty()).then(|| Rule { is: windows.to_vec(), place: place.clone() }),
-            freeze: (!freeze.is_empty()).then(|| Rule { is: freeze, place }),
+            freeze: (!freeze.is_empty()).then_some(Rule { is: freeze, place }),
             ..Interlocks::default()
         }
     }

@@ -209,7 +209,7 @@ mod tests {
     fn the_names_of_aws_count_only_when_aws_is_reached_by_them() {
         let api = marked("it", &["ec2.eu-west-1.amazonaws.com"]);
         let none = Environment::none();
-        assert_eq!(stands_on(&Ourselves::default(), &none, &[api.clone()]).len(), 1);
+        assert_eq!(stands_on(&Ourselves::default(), &none, std::slice::from_ref(&api)).len(), 1);
         assert_eq!(stands(api), Vec::<String>::new());
         let database = marked("it", &["orders.abc.eu-west-1.rds.amazonaws.com"]);
         assert_eq!(stands_on(&Ourselves::default(), &none, &[database]), Vec::<String>::new());
@@ -223,7 +223,11 @@ mod tests {
         for (resource, count) in
             [(marked("i-1", &[]), 1), (marked("arn:t/2", &[]), 1), (service, 1), (marked("i-2", &[]), 0)]
         {
-            assert_eq!(stands_on(&ourselves, &none, &[resource.clone()]).len(), count, "{resource:?}");
+            assert_eq!(
+                stands_on(&ourselves, &none, std::slice::from_ref(&resource)).len(),
+                count,
+                "{resource:?}"
+            );
         }
     }
 
