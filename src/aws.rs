@@ -29,6 +29,7 @@ pub(crate) mod elbv2;
 pub mod fault;
 pub mod find;
 mod guard;
+pub mod marks;
 pub mod metrics;
 pub(crate) mod rds;
 pub(crate) mod route53;

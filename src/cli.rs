@@ -7,11 +7,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod abort;
 pub mod actions;
+pub mod approve;
 pub mod calibrate;
 pub mod check;
 mod claim;
 pub mod failure;
+pub mod frozen;
 pub mod init;
+pub mod interlocks;
 pub mod lab;
 pub mod live;
 pub mod plan;
@@ -67,7 +70,9 @@ enum Verb {
     Check(check::CheckArgs),
     /// Resolve the targets, check what the steps rely on, print what would happen.
     Plan(plan::PlanArgs),
-    /// Run experiments, one after the other, and report.
+    /// Approve a frozen plan that another person is going to run.
+    Approve(approve::ApproveArgs),
+    /// Run experiments, one after the other, or a frozen plan, and report.
     Run(run::RunArgs),
     /// Stop a run that is under way, from another terminal, and wait until it is undone.
     Abort(abort::AbortArgs),
@@ -136,6 +141,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
     match cli.verb {
         Verb::Check(args) => simple(check::check(&args, colour, &mut out, &mut err)),
         Verb::Plan(args) => plan::run(args, colour),
+        Verb::Approve(args) => approve::run(&args),
         Verb::Run(args) => run::run(args, colour),
         Verb::Abort(args) => abort::run(&args, colour),
         Verb::Recover(args) => recover::run(&args, colour),

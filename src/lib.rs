@@ -11,6 +11,7 @@
 //! - [`notation`]: YAML with places, typed decoding that collects every error, units. A leaf.
 //! - [`spec`]: what a file says; [`action`], [`probe`] and [`aws::find`] declare the parts they own.
 //! - [`plan`]: an experiment and the targets as found become ordered steps, each with its undo.
+//! - [`interlock`]: what an environment demands before anything in it is changed, held against a plan.
 //! - [`run`]: the conductor is a synchronous state machine (something happened in, decisions out);
 //!   the engine is the one loop where samples, steps, signals and time meet. It emits
 //!   [`run::event`]s and nothing else.
@@ -31,6 +32,7 @@ pub mod aws;
 pub mod calibrate;
 pub mod cli;
 pub mod clock;
+pub mod interlock;
 pub mod journal;
 pub mod lab;
 pub mod measure;

@@ -17,6 +17,8 @@ use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
 
+pub mod frozen;
+pub mod sealed;
 mod text;
 
 /// How long a step may take when it does not say.

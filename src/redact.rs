@@ -3,7 +3,10 @@
 //! A secret is known by its value, not by the name of the field it came from: so it is hidden in a
 //! server's error message and in a program's output as well. This module knows nothing of files.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use sha2::{Digest as _, Sha256};
 
 /// What stands in a secret's place.
 const MASK: &str = "***";
@@ -58,6 +61,13 @@ impl Redactor {
         other.secrets.iter().for_each(|secret| self.insert(secret));
     }
 
+    /// A salted hash over all that is hidden, in whichever order it was met.
+    pub fn hash(&self, salt: &str) -> String {
+        let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        secrets.sort_unstable();
+        salted(salt, secrets)
+    }
+
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
         self.secrets.is_empty()
@@ -94,6 +104,48 @@ impl Redactor {
             self.secrets.push(secret.to_owned());
         }
     }
+}
+
+/// Values that hold secrets, by name. They can be told apart, and are shown nowhere.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretValues(BTreeMap<String, String>);
+
+impl fmt::Debug for SecretValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretValues({} values)", self.0.len())
+    }
+}
+
+impl SecretValues {
+    /// Keeps these values.
+    pub fn new(values: BTreeMap<String, String>) -> SecretValues {
+        SecretValues(values)
+    }
+
+    /// The salted hash of each.
+    pub fn hashes(&self, salt: &str) -> BTreeMap<String, String> {
+        let hash = |(name, value): (&String, &String)| (name.clone(), salted(salt, [value.as_str()]));
+        self.0.iter().map(hash).collect()
+    }
+}
+
+/// How often a hash is hashed again: a short password is not found by trying all, at the cost of some milliseconds.
+const ROUNDS: usize = 20_000;
+
+/// A hash by which secrets are told apart and not found out, in hexadecimal.
+fn salted<'t>(salt: &str, texts: impl IntoIterator<Item = &'t str>) -> String {
+    let mut first = Sha256::new();
+    first.update(salt.as_bytes());
+    for text in texts {
+        // The length, so that two texts cannot be read as two others.
+        first.update((text.len() as u64).to_le_bytes());
+        first.update(text.as_bytes());
+    }
+    let mut hash = first.finalize();
+    for _ in 0..ROUNDS {
+        hash = Sha256::new().chain_update(salt.as_bytes()).chain_update(hash).finalize();
+    }
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The passwords in the URLs and key-value DSNs of a text.

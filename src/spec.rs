@@ -11,13 +11,14 @@ use indexmap::IndexMap;
 
 use crate::notation::decode::{Context, Decode as _, Problem, nearest};
 use crate::notation::yaml::{Node, Value};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, SecretValues};
 use crate::run::event::ExperimentFacts;
 
 mod draft;
 pub mod environment;
 pub mod experiment;
 mod files;
+pub mod interlock;
 mod later;
 mod lint;
 pub mod source;
@@ -56,6 +57,8 @@ pub struct Loaded {
     pub redactor: Redactor,
     /// The values of the variables, secrets hidden.
     pub values: BTreeMap<String, String>,
+    /// What of the values is hidden, to be told apart and never shown.
+    pub secret_values: SecretValues,
 }
 
 impl Loaded {
@@ -85,8 +88,11 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     };
     let mut redactor = examined.redactor;
     given.secrets.iter().for_each(|secret| redactor.add(secret));
-    let values = examined.values.into_iter().map(|(name, value)| (name, redactor.clean(&value))).collect();
-    Ok(Loaded { experiment, source, warnings: examined.problems, redactor, values })
+    let values: BTreeMap<String, String> =
+        examined.values.iter().map(|(name, value)| (name.clone(), redactor.clean(value))).collect();
+    let hidden = examined.values.into_iter().filter(|(name, value)| values.get(name) != Some(value));
+    let secret_values = SecretValues::new(hidden.collect());
+    Ok(Loaded { experiment, source, warnings: examined.problems, redactor, values, secret_values })
 }
 
 /// What a file turned out to be.
@@ -155,7 +161,7 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) 
             problems.extend(lint::unused(root, draft));
         }
     }
-    let values = bindings.values();
+    let values = bindings.bare_values();
     Examined {
         experiment: read.and_then(draft::Draft::finish),
         problems,

@@ -73,7 +73,7 @@ pub(super) const SETTLED: Duration = Duration::from_secs(10 * 60);
 #[async_trait]
 impl Act for FlipRecord {
     fn permissions(&self) -> &'static [&'static str] {
-        &[route53::LIST_ZONES, route53::LIST_RECORDS, route53::GET_CHANGE, CHANGE]
+        &[route53::LIST_ZONES, route53::LIST_RECORDS, route53::LIST_TAGS, route53::GET_CHANGE, CHANGE]
     }
 
     fn summary(&self, found: &Found) -> String {

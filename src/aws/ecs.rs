@@ -1,6 +1,6 @@
 //! ECS, as far as it is looked at.
 
-use aws_sdk_ecs::types::{Service, Task};
+use aws_sdk_ecs::types::{Service, ServiceField, Task, TaskField};
 
 use super::{Aws, Fault, FaultKind};
 
@@ -44,6 +44,7 @@ pub(crate) async fn tasks(aws: &Aws, cluster: &str, ids: &[String]) -> Result<Ve
             .describe_tasks()
             .cluster(cluster)
             .set_tasks(Some(some.to_vec()))
+            .include(TaskField::Tags)
             .send()
             .await
             .map_err(|e| Fault::read(DESCRIBE_TASKS, cluster, e))?;
@@ -59,6 +60,7 @@ pub(crate) async fn service(aws: &Aws, cluster: &str, name: &str) -> Result<Serv
         .describe_services()
         .cluster(cluster)
         .services(name)
+        .include(ServiceField::Tags)
         .send()
         .await
         .map_err(|e| Fault::read(DESCRIBE_SERVICES, name, e))?;

@@ -59,7 +59,7 @@ impl Found {
 }
 
 /// One resource.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// Its id: instance id, DB identifier, task ARN, or a record's name and type.
     pub id: String,

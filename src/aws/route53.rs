@@ -6,6 +6,7 @@ use super::{Aws, Fault, FaultKind};
 
 pub(crate) const LIST_ZONES: &str = "route53:ListHostedZonesByName";
 pub(crate) const LIST_RECORDS: &str = "route53:ListResourceRecordSets";
+pub(crate) const LIST_TAGS: &str = "route53:ListTagsForResource";
 pub(crate) const GET_CHANGE: &str = "route53:GetChange";
 
 /// The id of the hosted zone that `zone` names: an id (`Z…`, with or without `/hostedzone/`) or

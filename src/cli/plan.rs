@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use super::frozen::Made;
+use super::interlocks::Gate;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where, run};
 use crate::clock::Clock;
@@ -24,6 +26,9 @@ pub struct PlanArgs {
     /// How it is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Freezes the plan in this file, which `firedrill run` runs exactly so, or not at all.
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,6 +39,11 @@ enum Format {
 
 /// Carries `plan` out.
 pub fn run(args: PlanArgs, colour: bool) -> Result<Exit, Failure> {
+    if let Some(output) = args.output.as_ref().filter(|path| path.extension().is_none_or(|ext| ext != "json"))
+    {
+        return Err(Failure::usage(format!("`--output {}` does not end in .json", output.display()))
+            .help("`firedrill run` knows a frozen plan by that: -o plan.json"));
+    }
     super::runtime()?.block_on(make(&args, colour))
 }
 
@@ -48,12 +58,8 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let plan = plan::make(&loaded, &means)
         .await
         .map_err(|error| run::cannot_begin(&loaded, &error.to_string(), error.help()))?;
-    let circumstances = Circumstances {
-        clock,
-        seed,
-        dry_run: true,
-        environment: surroundings.facts(&loaded, aws.as_deref()).await?,
-    };
+    let environment = surroundings.facts(&loaded, aws.as_deref()).await?;
+    let circumstances = Circumstances { clock, seed, dry_run: true, environment: environment.clone() };
     let mut header = plan.header(&loaded, circumstances);
     clean_header(&mut header, &loaded.redactor);
     let text = match args.format {
@@ -62,8 +68,17 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     };
     // A reader that has gone away (`| head`) is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());
-    match plan.unmet() {
-        None => Ok(Exit::Pass),
-        Some(unmet) => Err(run::cannot_begin(&loaded, &unmet, None)),
+    if let Some(unmet) = plan.unmet() {
+        return Err(run::cannot_begin(&loaded, &unmet, None));
     }
+    let now = clock.began();
+    let gate = Gate { loaded: &loaded, surroundings: &surroundings, aws: aws.as_deref(), now };
+    for lacking in gate.rehearse(&plan).await? {
+        super::say(&format!("note: {lacking}\n"));
+    }
+    if let Some(path) = &args.output {
+        Made { loaded: &loaded, surroundings: &surroundings, environment, seed, now }.write(path, &plan)?;
+        super::say(&format!("frozen in {}; run it: firedrill run {}\n", path.display(), path.display()));
+    }
+    Ok(Exit::Pass)
 }

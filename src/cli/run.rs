@@ -1,12 +1,14 @@
 //! `firedrill run`: drills, one after the other, each ending in a report.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::claim::{Claim, recover_command};
+use super::frozen::{Made, Opened};
+use super::interlocks::{self, Gate, Passed, Say};
 use super::live::Live;
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where};
@@ -22,14 +24,13 @@ use crate::run::script::Circumstances;
 use crate::run::signals::Signals;
 use crate::run::stop::StopFiles;
 use crate::spec::Loaded;
-use crate::spec::environment::{Confirmation, LAB};
 use crate::spec::experiment::Does;
 use crate::{journal, spec};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// Experiments, or folders of them.
+    /// Experiments, or folders of them; or one frozen plan: what `firedrill plan -o plan.json` wrote.
     #[arg(required = true, value_name = "FILE")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -37,9 +38,8 @@ pub struct RunArgs {
     /// Do everything but change anything.
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask for confirmation.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    say: Say,
     /// Begin although an earlier run in this environment is not put back. The journal says that you did.
     #[arg(long)]
     force: bool,
@@ -61,18 +61,30 @@ enum Output {
 }
 
 /// Carries `run` out.
-pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
-    let files = spec::find_experiments(&args.paths)
-        .map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))?;
+pub fn run(mut args: RunArgs, colour: bool) -> Result<Exit, Failure> {
+    let opened = Opened::among(&args.paths, &mut args.place)?;
+    let files = match &opened {
+        Some(opened) => vec![opened.experiment()],
+        None => spec::find_experiments(&args.paths)
+            .map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))?,
+    };
     let store = super::surroundings::store(args.store.as_deref(), &args.place.project)?;
     let runtime = super::runtime()?;
     let seed = args.place.seed.unwrap_or_else(rand::random);
     if !args.dry_run {
-        confirm(&args, &files)?;
+        interlocks::confirm(&args.say, &args.place, &files)?;
     }
     // Every file is read before anything is called: a slip in the last must not be found after the first.
     for file in &files {
-        Surroundings::prepare(&args.place, seed)?.load(file, colour)?;
+        let loaded = Surroundings::prepare(&args.place, seed)?.load(file, colour);
+        loaded.map_err(|failure| match &opened {
+            // It was right when it was frozen.
+            Some(opened) => {
+                let why = failure.render(false).replace('\n', "\n  ");
+                opened.outdated(&[format!("the experiment is not right any more: {why}")])
+            }
+            None => failure,
+        })?;
     }
     let mut signals = {
         let _inside = runtime.enter();
@@ -82,7 +94,7 @@ pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     let mut reports = Vec::new();
     let mut exit = Exit::Pass;
     for file in &files {
-        let drill = Drill { args: &args, seed, colour, store: &store };
+        let drill = Drill { args: &args, seed, colour, store: &store, opened: opened.as_ref() };
         match runtime.block_on(drill.run(file, &mut signals)) {
             Ok((report, ended)) => {
                 exit = exit.worst(ended);
@@ -106,32 +118,6 @@ pub fn run(args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Outside the lab somebody types the environment's name, once for all files.
-fn confirm(args: &RunArgs, files: &[PathBuf]) -> Result<(), Failure> {
-    let Some(name) = args.place.environment.as_deref().filter(|name| *name != LAB) else { return Ok(()) };
-    let surroundings = Surroundings::prepare(&args.place, 0)?;
-    if args.yes || !surroundings.needs_confirmation() {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
-            "running in `{name}` changes things there and needs confirmation"
-        ))
-        .help("run it on a terminal and type the environment's name, or say --yes"));
-    }
-    let list: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let wanted = match surroundings.environment.confirm {
-        Confirmation::Yes => "yes",
-        Confirmation::Name | Confirmation::None => name,
-    };
-    super::say(&format!("This changes things in `{name}`: {}.\nType `{wanted}` to go on: ", list.join(", ")));
-    let mut typed = String::new();
-    match std::io::stdin().lock().read_line(&mut typed) {
-        Ok(_) if typed.trim() == wanted => Ok(()),
-        _ => Err(Failure::usage("not confirmed; nothing was changed")),
-    }
-}
-
 /// What a drill runs with.
 struct Scene<'a> {
     loaded: &'a Loaded,
@@ -140,6 +126,7 @@ struct Scene<'a> {
     claim: Claim,
     desk: Arc<Desk>,
     clock: Clock,
+    passed: Passed,
 }
 
 struct Drill<'a> {
@@ -147,6 +134,8 @@ struct Drill<'a> {
     seed: u64,
     colour: bool,
     store: &'a Path,
+    /// The frozen plan that it must be.
+    opened: Option<&'a Opened>,
 }
 
 impl Drill<'_> {
@@ -163,11 +152,11 @@ impl Drill<'_> {
         let desk = Arc::new(desk());
         let clock = Clock::start();
         // Planning only looks, so that it can be dropped where it stands.
-        let (aws, claim, plan) = tokio::select! {
+        let (aws, claim, plan, passed) = tokio::select! {
             planned = self.plan(&loaded, &surroundings, desk.clone(), clock) => planned?,
             name = signals.next() => return Err(before(name)),
         };
-        let scene = Scene { loaded: &loaded, surroundings: &surroundings, aws, claim, desk, clock };
+        let scene = Scene { loaded: &loaded, surroundings: &surroundings, aws, claim, desk, clock, passed };
         let (dir, finished) = self.carry_out(plan, scene, signals).await?;
         if let Some(lab) = &surroundings.lab {
             // The lab's own record of what was down when, to hold the measurement against.
@@ -194,7 +183,7 @@ impl Drill<'_> {
         surroundings: &Surroundings,
         desk: Arc<Desk>,
         clock: Clock,
-    ) -> Result<(Option<Arc<Aws>>, Claim, Plan), Failure> {
+    ) -> Result<(Option<Arc<Aws>>, Claim, Plan, Passed), Failure> {
         let aws = connect(loaded, surroundings, self.args.dry_run, desk).await?;
         // Before anything is looked at: what an earlier run left would only show as a plan that does not fit.
         let claim = match self.args.dry_run {
@@ -206,13 +195,24 @@ impl Drill<'_> {
         };
         let means =
             plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed: self.seed, clock };
-        let plan = plan::make(loaded, &means)
-            .await
-            .map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
-        match plan.unmet() {
-            Some(unmet) => Err(cannot_begin(loaded, &unmet, None)),
-            None => Ok((aws, claim, plan)),
+        let plan = plan::make(loaded, &means).await;
+        let now = clock.began();
+        if let Some(opened) = self.opened {
+            let environment = surroundings.facts(loaded, aws.as_deref()).await?;
+            let made = Made { loaded, surroundings, environment, seed: self.seed, now };
+            made.same_as(opened, plan.as_ref())?;
         }
+        let plan = plan.map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
+        if let Some(unmet) = plan.unmet() {
+            return Err(cannot_begin(loaded, &unmet, None));
+        }
+        let gate = Gate { loaded, surroundings, aws: aws.as_deref(), now };
+        let passed = match self.args.dry_run {
+            // Nothing is changed, so that neither time nor people are needed.
+            true => Passed { notes: gate.rehearse(&plan).await?, closing: None },
+            false => gate.pass(&plan, &self.args.say, self.opened).await?,
+        };
+        Ok((aws, claim, plan, passed))
     }
 
     async fn carry_out(
@@ -237,14 +237,16 @@ impl Drill<'_> {
         let title = if title.is_empty() { title } else { format!(": {title}") };
         super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
         let mut live = Live::new(&header, self.colour);
+        let mut script = plan.script(loaded, self.args.dry_run);
+        script.guardrails.extend(scene.passed.closing);
         let run = Run {
-            script: plan.script(loaded, self.args.dry_run),
+            script,
             header,
             steps: plan.steps,
             lanes: plan.lanes,
             references: scene.surroundings.references(),
             watchers: plan.watchers,
-            remarks: plan.unwatched.into_iter().chain(std::mem::take(&mut claim.remarks)).collect(),
+            remarks: [plan.unwatched, scene.passed.notes, std::mem::take(&mut claim.remarks)].concat(),
             opened,
             stop_files: StopFiles::of(&dir, scene.surroundings.environment.stop_file.as_deref()),
             aws: scene.aws,

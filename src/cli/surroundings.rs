@@ -100,6 +100,17 @@ impl Surroundings {
         })
     }
 
+    /// What the addresses of the embedded lab begin with, such as `127.83.2.`.
+    pub fn lab_subnet(&self) -> Option<String> {
+        let host = self.lab.as_ref()?.resolver().ip().to_string();
+        host.rfind('.').and_then(|dot| host.get(..=dot)).map(str::to_owned)
+    }
+
+    /// Which variables were given on the command line.
+    pub fn given_names(&self) -> Vec<String> {
+        self.given.keys().cloned().collect()
+    }
+
     /// What is asked to tell an outage from this machine's own network being gone.
     pub fn references(&self) -> Vec<Arc<dyn Ask>> {
         let resolver = self.resolver();

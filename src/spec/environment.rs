@@ -2,14 +2,19 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use indexmap::IndexMap;
+use jiff::tz::TimeZone;
 
+use super::interlock::{
+    self, APPROVAL_VALID, Freeze, Interlocks, Limits, Override, Tagged, Window, Zone, placed,
+};
 use super::later;
 use super::source::{self, Diagnostics, Source};
 use super::values::{Bindings, Piece, pieces};
 use crate::notation::decode::{
-    Context, Decode, Problem, SpannedName, entries, field, kind_of, nearest, unknown_keys,
+    Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
 };
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::probe::dns::Server;
@@ -44,6 +49,8 @@ pub struct Environment {
     pub confirm: Confirmation,
     /// A file that stops every run by being there.
     pub stop_file: Option<PathBuf>,
+    /// What must hold before anything is changed.
+    pub interlocks: Interlocks,
 }
 
 impl Environment {
@@ -105,6 +112,52 @@ record! {
         /// A file, relative to the project file, whose being there stops a run in this environment, with its undo, and lets none
         /// begin.
         pub stop_file: Option<String>,
+        /// Demands the environment's name on the command line, `--confirm NAME`, or typed on a terminal; `--yes`
+        /// does not do.
+        pub require_confirm: bool = false,
+        /// A resource that carries any of these tags is never acted on; `tags: { firedrill: never }` when left
+        /// out. A task counts as tagged like its service, a DB instance like its cluster, a record like its zone.
+        pub protected: Option<Spanned<Tagged>>,
+        /// Only a resource that carries all of these tags is acted on.
+        pub opt_in: Option<Spanned<Tagged>>,
+        /// The IANA time zone of `freeze`, and of the windows that name none.
+        pub time_zone: Zone = Zone(TimeZone::UTC),
+        /// When things may be changed. A run that is still on when its window closes is stopped and undone.
+        pub windows: Option<Spanned<Vec<Window>>>,
+        /// Dates on which nothing is changed: `2026-12-24`, or `2026-12-20..2027-01-02` with both days included.
+        pub freeze: Option<Spanned<Vec<Freeze>>>,
+        /// Whether `--outside-window REASON` may override windows and freezes.
+        pub r#override: Override = Override::Never,
+        /// How much one drill may act on.
+        pub limits: Option<Spanned<Limits>>,
+        /// How many people beside the one who runs must approve the frozen plan, with `firedrill approve`. It is an
+        /// interlock against mistakes, and no cryptographic proof.
+        pub approvals: Option<Spanned<u8>>,
+        /// How long an approval holds.
+        pub approval_valid: Duration = APPROVAL_VALID,
+    }
+}
+
+impl Settings {
+    /// The interlocks, each with its place in the file.
+    fn interlocks(&self, source: &Source) -> Interlocks {
+        fn rule<T: Clone>(written: &Option<Spanned<T>>, source: &Source) -> Option<interlock::Rule<T>> {
+            Some(placed(written.clone()?, &source.path, &source.text))
+        }
+        let tags =
+            |tagged: interlock::Rule<Tagged>| interlock::Rule { is: tagged.is.tags, place: tagged.place };
+        Interlocks {
+            protected: rule(&self.protected, source).map_or_else(|| Interlocks::default().protected, tags),
+            opt_in: rule(&self.opt_in, source).map(tags),
+            time_zone: self.time_zone.clone(),
+            windows: rule(&self.windows, source),
+            freeze: rule(&self.freeze, source),
+            r#override: self.r#override,
+            limits: rule(&self.limits, source),
+            approvals: rule(&self.approvals, source).filter(|rule| rule.is > 0),
+            approval_valid: self.approval_valid,
+            require_confirm: self.require_confirm,
+        }
     }
 }
 
@@ -241,6 +294,7 @@ impl Project {
         let Some(read) = settings(node, &mut cx) else {
             return Err(self.diagnostics(cx.problems));
         };
+        let interlocks = read.interlocks(&self.source);
         Ok(Environment {
             name: name.to_owned(),
             region: read.region,
@@ -253,6 +307,7 @@ impl Project {
             values: read.values.0.into_iter().map(|(name, value)| (name, anchored(&value, base))).collect(),
             confirm: read.confirm,
             stop_file: read.stop_file.map(|file| base.join(file)),
+            interlocks,
         })
     }
 
@@ -306,8 +361,11 @@ fn check_name(key: &Key, cx: &mut Context<'_>) {
 }
 
 fn settings(node: &Node, cx: &mut Context<'_>) -> Option<Settings> {
-    let node = later::without(node, later::ENVIRONMENT, cx);
-    Settings::decode(&node, cx)
+    let read = Settings::decode(node, cx)?;
+    let problems = interlock::lint(read.windows.as_ref(), read.opt_in.as_ref(), read.limits.as_ref());
+    let right = problems.is_empty();
+    problems.into_iter().for_each(|problem| cx.report(problem));
+    right.then_some(read)
 }
 
 /// The text with the paths in its `${file:…}` made relative to the folder of the project file, since it is

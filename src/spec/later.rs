@@ -20,8 +20,6 @@ pub(super) const GUARDRAIL: &[Later] = &[("alarm", "CloudWatch alarms")];
 /// Keys beside a target's kind.
 pub(super) const TARGET: &[Later] =
     &[("region", "targets in another region"), ("role", "targets in another account")];
-/// Keys of an environment.
-pub(super) const ENVIRONMENT: &[Later] = &[("windows", "time windows"), ("limits", "limits")];
 /// Keys of `firedrill.yaml`.
 pub(super) const PROJECT: &[Later] = &[("channels", "notifications")];
 /// Kinds of file.

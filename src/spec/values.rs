@@ -134,13 +134,17 @@ impl Bindings {
 
     /// The values of the declared variables, as they may be shown.
     pub fn values(&self) -> BTreeMap<String, String> {
-        let known: Vec<(String, String)> = self
-            .declared
-            .keys()
-            .filter_map(|name| Some((name.clone(), self.variable(name, false, &mut Vec::new()).ok()??)))
-            .collect();
+        let known = self.bare_values().into_iter();
         let redactor = self.redactor.borrow();
-        known.into_iter().map(|(name, value)| (name, redactor.clean(&value))).collect()
+        known.map(|(name, value)| (name, redactor.clean(&value))).collect()
+    }
+
+    /// The values of the declared variables as they are: what is shown of them goes through the redactor.
+    pub(super) fn bare_values(&self) -> BTreeMap<String, String> {
+        let known = self.declared.keys();
+        known
+            .filter_map(|name| Some((name.clone(), self.variable(name, false, &mut Vec::new()).ok()??)))
+            .collect()
     }
 
     /// The text with its references replaced. `trail` holds the variables being read, outermost first.

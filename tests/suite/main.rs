@@ -14,6 +14,7 @@ mod dns_cutover;
 mod experiments;
 mod exports;
 mod haproxy;
+mod interlocks;
 mod kinds;
 mod lab_drills;
 mod ledgers;

@@ -7,6 +7,8 @@ use crate::lab::elbv2;
 use crate::lab::wire::{Fault, arn};
 use crate::lab::world::HTTP_PORT;
 
+/// The tags of the service and, since it propagates them, of its tasks.
+const TAGS: [(&str, &str); 2] = [("app", SERVICE), ("firedrill:opt-in", "true")];
 /// How many tasks a list holds, and a description takes, at most.
 const LARGEST_PAGE: usize = 100;
 
@@ -63,6 +65,16 @@ fn in_cluster(input: &Value) -> Result<(), Fault> {
     Err(Fault::new(400, "ClusterNotFoundException", "Cluster not found."))
 }
 
+/// The tags, when the call includes them: ECS tells them only then.
+fn with_tags(mut described: Value, input: &Value) -> Value {
+    if names(input, "include").iter().any(|name| name == "TAGS") {
+        let tags: Vec<Value> =
+            TAGS.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        described["tags"] = json!(tags);
+    }
+    described
+}
+
 fn missing(arn: String) -> Value {
     json!({ "arn": arn, "reason": "MISSING" })
 }
@@ -115,7 +127,7 @@ fn describe_services(ecs: &Ecs, input: &Value) -> Result<Value, Fault> {
     let state = ecs.state();
     let (known, unknown): (Vec<String>, Vec<String>) =
         wanted.into_iter().partition(|name| last(name) == SERVICE);
-    let services: Vec<Value> = known.iter().map(|_| service(&state)).collect();
+    let services: Vec<Value> = known.iter().map(|_| with_tags(service(&state), input)).collect();
     let failures: Vec<Value> = unknown
         .iter()
         .map(|name| missing(arn("ecs", &format!("service/{CLUSTER}/{}", last(name)))))
@@ -222,7 +234,7 @@ fn describe_tasks(ecs: &Ecs, input: &Value) -> Result<Value, Fault> {
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for name in &wanted {
         match state.find(last(name)) {
-            Some(found) => tasks.push(task(found)),
+            Some(found) => tasks.push(with_tags(task(found), input)),
             None => failures.push(missing(arn("ecs", &format!("task/{CLUSTER}/{}", last(name))))),
         }
     }

@@ -6,6 +6,8 @@ use super::{Hosted, Route53, Submitted, change, labels, order, shape};
 use crate::lab::wire::{Answer, Call, Element, Fault, Params, Xml};
 use crate::lab::world::DOMAIN;
 
+/// The tags of the hosted zone.
+const TAGS: [(&str, &str); 2] = [("app", "edge"), ("firedrill:opt-in", "true")];
 /// How many items a page holds at most.
 const LARGEST_PAGE: u64 = 300;
 
@@ -21,6 +23,7 @@ pub(super) fn operation(method: &Method, path: &str) -> Option<&'static str> {
         ("GET", ["hostedzone", _, "rrset"]) => Some("ListResourceRecordSets"),
         ("POST", ["hostedzone", _, "rrset"]) => Some("ChangeResourceRecordSets"),
         ("GET", ["change", _]) => Some("GetChange"),
+        ("GET", ["tags", _, _]) => Some("ListTagsForResource"),
         _ => None,
     }
 }
@@ -43,6 +46,7 @@ pub(super) fn dispatch(route53: &Route53, call: &Call) -> Result<Option<Answer>,
         "ChangeResourceRecordSets" => {
             ("ChangeResourceRecordSetsResponse", change_sets(route53, id, &call.body)?)
         }
+        "ListTagsForResource" => ("ListTagsForResourceResponse", list_tags(route53, &call.path)?),
         "GetChange" => ("GetChangeResponse", get_change(route53, id)?),
         _ => return Ok(None),
     };
@@ -135,6 +139,23 @@ fn list_sets(route53: &Route53, id: &str, params: &Params) -> Result<Xml, Fault>
         xml.leaf_if("NextRecordIdentifier", next.set_identifier.as_ref());
     }
     xml.leaf("MaxItems", size);
+    Ok(xml)
+}
+
+fn list_tags(route53: &Route53, path: &str) -> Result<Xml, Fault> {
+    let mut parts = path.trim_matches('/').split('/').skip(2);
+    let (kind, id) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if kind != "hostedzone" {
+        return Err(Fault::new(400, "InvalidInput", format!("the lab has no tags of a {kind}")));
+    }
+    check_zone(route53, id)?;
+    let mut xml = Xml::new();
+    xml.node("ResourceTagSet", |xml| {
+        xml.leaf("ResourceType", kind).leaf("ResourceId", id);
+        xml.list("Tags", "Tag", TAGS, |xml, (key, value)| {
+            xml.leaf("Key", key).leaf("Value", value);
+        });
+    });
     Ok(xml)
 }
 

@@ -246,7 +246,7 @@ pub struct Recovery {
 }
 
 /// A step as planned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStep {
     /// Its name: unique in the experiment.
     pub name: String,
@@ -271,7 +271,7 @@ pub struct PlannedStep {
 }
 
 /// A fact about the world that a step relies on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precondition {
     /// What was asked, such as `orders-db is Multi-AZ`.
     pub what: String,

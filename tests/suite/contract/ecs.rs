@@ -2,7 +2,8 @@
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types::{
-    AwsVpcConfiguration, ContainerDefinition, LaunchType, NetworkConfiguration, NetworkMode,
+    AwsVpcConfiguration, ContainerDefinition, LaunchType, NetworkConfiguration, NetworkMode, ServiceField,
+    Tag, TaskField,
 };
 
 use super::side::{Side, Told, code, eventually, sorted};
@@ -22,9 +23,16 @@ pub(super) async fn arrange(to: &Side) {
     let container = ContainerDefinition::builder().name("checkout").image("web").memory(128).build();
     let family = ecs.register_task_definition().family("checkout").container_definitions(container);
     family.network_mode(NetworkMode::Awsvpc).send().await.expect("moto takes a task definition");
-    let service = ecs.create_service().cluster("shop").service_name("checkout").task_definition("checkout");
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let tags = Some(vec![tag("app", "checkout"), tag("firedrill:opt-in", "true")]);
+    let service = ecs
+        .create_service()
+        .set_tags(tags.clone())
+        .cluster("shop")
+        .service_name("checkout")
+        .task_definition("checkout");
     service.desired_count(2).launch_type(LaunchType::Fargate).send().await.expect("moto makes a service");
-    let tasks = ecs.run_task().cluster("shop").task_definition("checkout").count(2);
+    let tasks = ecs.run_task().set_tags(tags).cluster("shop").task_definition("checkout").count(2);
     let tasks = tasks.launch_type(LaunchType::Fargate).network_configuration(network);
     tasks.group("service:checkout").send().await.expect("moto runs tasks");
 }
@@ -54,7 +62,27 @@ pub(super) async fn rows(at: &Side, told: &mut Told) {
     lists(&ecs, told).await;
     unknown(&ecs, told).await;
     service(&ecs, told).await;
+    tags(&ecs, told).await;
     stop(&ecs, told).await;
+}
+
+/// Tags are told when they are asked for.
+async fn tags(ecs: &Client, told: &mut Told) {
+    let pairs = |tags: &[Tag]| {
+        sorted(tags.iter().map(|tag| format!("{}={}", tag.key().unwrap_or("-"), tag.value().unwrap_or("-"))))
+    };
+    let tagged = "app=checkout, firedrill:opt-in=true";
+    let service = || ecs.describe_services().cluster("shop").services("checkout");
+    let bare = service().send().await.expect("services");
+    told.row("DescribeServices: tags, not asked for", "", pairs(bare.services()[0].tags()));
+    let asked = service().include(ServiceField::Tags).send().await.expect("services");
+    told.row("DescribeServices: tags", tagged, pairs(asked.services()[0].tags()));
+    let arns = tasks(ecs).await;
+    let task = || ecs.describe_tasks().cluster("shop").tasks(&arns[0]);
+    let bare = task().send().await.expect("tasks");
+    told.row("DescribeTasks: tags, not asked for", "", pairs(bare.tasks()[0].tags()));
+    let asked = task().include(TaskField::Tags).send().await.expect("tasks");
+    told.row("DescribeTasks: tags", tagged, pairs(asked.tasks()[0].tags()));
 }
 
 async fn lists(ecs: &Client, told: &mut Told) {

@@ -3,6 +3,7 @@
 use aws_sdk_route53::Client;
 use aws_sdk_route53::types::{
     Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, ResourceRecordSetFailover, RrType,
+    Tag, TagResourceType,
 };
 
 use super::side::{Side, Told, code, eventually};
@@ -23,7 +24,22 @@ pub(super) async fn copy(from: &Side, to: &Side) -> String {
     for set in sets.into_iter().filter(|set| !apex(set)) {
         assert_eq!(at.change(&[(ChangeAction::Create, set)]).await, "accepted");
     }
+    for (key, value) in tags(&Client::new(&from.config()), &from.zone).await {
+        let tag = Tag::builder().key(key).value(value).build();
+        let change = at.route53.change_tags_for_resource().resource_id(&at.id).add_tags(tag);
+        change.resource_type(TagResourceType::Hostedzone).send().await.expect("moto tags a zone");
+    }
     at.id
+}
+
+/// A zone's tags, sorted.
+async fn tags(route53: &Client, zone: &str) -> Vec<(String, String)> {
+    let call = route53.list_tags_for_resource().resource_type(TagResourceType::Hostedzone).resource_id(zone);
+    let set = call.send().await.expect("tags").resource_tag_set.expect("a set");
+    let pair = |tag: &Tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
+    let mut tags: Vec<_> = set.tags().iter().map(pair).collect();
+    tags.sort();
+    tags
 }
 
 /// One side's zone.
@@ -101,6 +117,12 @@ async fn zones(zone: &Zone, told: &mut Told) {
     told.row("ListHostedZonesByName: id", &format!("/hostedzone/{}", zone.id), first.id());
     let get = zone.route53.get_hosted_zone().id(&zone.id).send().await.expect("a zone");
     told.row("GetHostedZone", "lab.test.", get.hosted_zone().map(|zone| zone.name()).unwrap_or_default());
+    let tags: Vec<String> = tags(&zone.route53, &zone.id)
+        .await
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    told.row("ListTagsForResource", "app=edge, firedrill:opt-in=true", tags.join(", "));
     let absent = "NoSuchHostedZone";
     told.row(
         "GetHostedZone, unknown",
