@@ -233,22 +233,23 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
             probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
         }
     }
-    let lookouts = lookouts(experiment, &opening)?;
+    let lookouts =
+        lookouts(experiment, &opening).map_err(|(rule, why)| PlanError::Guardrail { rule, why })?;
     let preconditions = start::conditions(experiment, means.aws, &facts).await?;
     let Attached { watchers, later, missing } = attach(experiment, means, &steps).await?;
     let unwatched = missing;
     Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched, lookouts, preconditions })
 }
 
-/// Whom the guardrails ask, in the order of the file.
-fn lookouts(experiment: &Experiment, opening: &Opening) -> Result<Vec<Lookout>, PlanError> {
+/// Whom the guardrails ask, in the order of the file. The error is the rule, and why it cannot be asked.
+fn lookouts(experiment: &Experiment, opening: &Opening) -> Result<Vec<Lookout>, (String, String)> {
     let mut lookouts = Vec::new();
     for rule in &experiment.stop_when {
         match rule {
             Guardrail::Alarm(alarm) => lookouts.push(Lookout::Alarm(alarm.alarm.value.clone())),
             Guardrail::Prometheus(of) => {
                 let query = of.prometheus.clone();
-                let failed = |why| PlanError::Guardrail { rule: rule.to_string(), why };
+                let failed = |why| (rule.to_string(), why);
                 let ask = Arc::new(PrometheusAsk::open(&query.probe(), opening).map_err(failed)?);
                 lookouts.push(Lookout::Query { ask, beyond: Arc::new(move |value| query.beyond(value)) });
             }

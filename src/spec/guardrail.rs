@@ -31,7 +31,7 @@ pub enum Guardrail {
     /// A CloudWatch alarm, metric or composite, is in ALARM.
     Alarm(Alarm),
     /// A value of Prometheus is beyond a bound.
-    Prometheus(OfPrometheus),
+    Prometheus(Box<OfPrometheus>),
 }
 
 record! {
@@ -214,7 +214,8 @@ impl fmt::Display for Guardrail {
                 show(*over)
             ),
             Guardrail::Alarm(Alarm { alarm }) => write!(f, "alarm: {alarm}"),
-            Guardrail::Prometheus(OfPrometheus { prometheus: query }) => {
+            Guardrail::Prometheus(rule) => {
+                let query = &rule.prometheus;
                 write!(f, "prometheus: `{}` at {} is {}", query.query, query.url, query.bounds())
             }
         }
@@ -239,7 +240,7 @@ pub(super) fn read(node: &Node, cx: &mut Context<'_>) -> Option<Spanned<Guardrai
         ["availability_below"] => Availability::decode(node, cx).map(Guardrail::Availability),
         ["latency_above"] => Latency::decode(node, cx).map(Guardrail::Latency),
         ["alarm"] => Alarm::decode(node, cx).map(Guardrail::Alarm),
-        [_] => OfPrometheus::decode(node, cx).map(Guardrail::Prometheus),
+        [_] => Box::<OfPrometheus>::decode(node, cx).map(Guardrail::Prometheus),
         [] if inside.is_empty() => {
             cx.unexpected(node, EXPECTS);
             None
