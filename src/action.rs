@@ -23,10 +23,12 @@ pub mod ecs;
 pub mod rds;
 pub mod route53;
 mod undo;
+mod usual;
 
 pub use crate::aws::rds::Message;
 pub use route53::record_set::RecordSet;
 pub use undo::Undo;
+pub use usual::Pace;
 
 choice! {
     /// What a step does to AWS: named after the API operation, with the API's arguments in snake case.

@@ -65,6 +65,8 @@ pub struct Settings {
     pub credentials: Option<(String, String)>,
     /// Whether the endpoint is the lab, which needs no allow-list. Believed on loopback only.
     pub lab: bool,
+    /// Whether what is there changes as fast as in the lab with its scaled timing.
+    pub scaled: bool,
     /// Whether nothing may be changed at all.
     pub dry_run: bool,
     /// How long one attempt of a call may take. A reading call is attempted a few times.
@@ -83,6 +85,7 @@ impl Default for Settings {
             accounts: Vec::new(),
             credentials: None,
             lab: false,
+            scaled: false,
             dry_run: false,
             call_timeout: Duration::from_secs(10),
             poll: Duration::from_secs(1),
@@ -235,6 +238,11 @@ impl Aws {
     /// What the ledgers get their clients from.
     pub fn data_plane(&self) -> DataPlane {
         DataPlane::new(&self.config, &self.settings)
+    }
+
+    /// Whether what is there changes as fast as in the lab with its scaled timing.
+    pub fn scaled(&self) -> bool {
+        self.settings.scaled
     }
 
     /// Whether nothing may be changed.

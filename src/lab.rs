@@ -30,12 +30,14 @@ mod zone;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+pub use self::cloudwatch::State as AlarmState;
 use self::region::Region;
 pub use self::timing::Timing;
 pub use self::wire::Provocation;
@@ -85,6 +87,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(1);
 /// A running lab; it stops when dropped.
 pub struct Lab {
     region: Region,
+    timing: Timing,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -105,7 +108,7 @@ impl Lab {
             std::thread::Builder::new().name("lab".to_owned()).spawn(body).map_err(LabError::Thread)?;
         let ended = |_| LabError::Part { part: "its thread", reason: "it ended".to_owned() };
         let region = starting.recv().map_err(ended)??;
-        Ok(Lab { region, stop: Some(stop), thread: Some(thread) })
+        Ok(Lab { region, timing: settings.timing, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where the SDK clients find the region.
@@ -121,6 +124,11 @@ impl Lab {
     /// Which region it is.
     pub fn region(&self) -> &str {
         world::REGION
+    }
+
+    /// How long things take in it.
+    pub fn timing(&self) -> Timing {
+        self.timing
     }
 
     /// Which account it belongs to.
@@ -156,6 +164,21 @@ impl Lab {
     /// Says whether the primary of a failover record set is healthy: what its health check would find.
     pub fn set_primary_health(&self, record: &str, healthy: bool) {
         self.region.world.zone.set_primary_health(record, healthy);
+    }
+
+    /// Keeps a CloudWatch alarm in a state, whatever it watches; `None` lets it go on by itself.
+    pub fn hold_alarm(&self, alarm: &str, state: Option<AlarmState>) {
+        self.region.cloudwatch.hold(alarm, state);
+    }
+
+    /// Begins an instance refresh of the storefront's group, which does not end.
+    pub fn begin_instance_refresh(&self) {
+        self.region.group.refreshing.store(true, Ordering::SeqCst);
+    }
+
+    /// Gives the orders database a change that waits for its maintenance window.
+    pub fn leave_change_pending(&self) {
+        self.region.rds.leave_change_pending(rds::PRIMARY);
     }
 
     /// Sets how far the read replica of the orders database is behind.

@@ -18,6 +18,7 @@
 //! - [`journal`]: events and samples on disk, the only truth. A report is always computed from them,
 //!   also straight after a live run.
 //! - [`timeline`], [`measure`], [`verdict`]: pure. They do no I/O and read no clock.
+//! - [`lookout`]: what guardrails are told from outside the run, by CloudWatch and Prometheus.
 //! - [`lab`]: an AWS region with a real data plane, on loopback. It imports [`clock`] and nothing else of
 //!   the program, so that it cannot share its mistakes.
 //! - [`cli`]: one file per verb; the only place that prints.
@@ -35,6 +36,7 @@ pub mod clock;
 pub mod interlock;
 pub mod journal;
 pub mod lab;
+pub mod lookout;
 pub mod measure;
 pub mod notation;
 pub mod plan;

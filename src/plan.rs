@@ -6,20 +6,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::Action;
+use crate::action::{Action, Pace};
 use crate::aws::find::{self, Found};
 use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
+use crate::lookout::Lookout;
+use crate::probe::prometheus::ask::PrometheusAsk;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition, ProbeFacts, WatcherFacts};
+use crate::run::event::{PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts};
 use crate::spec::Loaded;
-use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
+use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
 
 pub mod frozen;
+mod rest;
 pub mod sealed;
+mod start;
 mod text;
+mod timeline;
 
 /// How long a step may take when it does not say.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -42,6 +47,10 @@ pub struct Plan {
     pub later: Vec<WatcherFacts>,
     /// What of it cannot be watched, each in a sentence.
     pub unwatched: Vec<String>,
+    /// Whom the guardrails ask, in the order of the file.
+    pub lookouts: Vec<Lookout>,
+    /// What must hold before anything is touched, whatever the steps do.
+    pub preconditions: Vec<Precondition>,
 }
 
 /// One step, resolved.
@@ -57,6 +66,8 @@ pub struct Planned {
     pub after: Vec<usize>,
     /// How long each of its waits may take.
     pub timeout: Duration,
+    /// What a rehearsal says of it.
+    pub outlook: String,
     /// Whether the run goes on when it fails.
     pub go_on_after_failure: bool,
     /// What must be good after it.
@@ -150,6 +161,20 @@ pub enum PlanError {
         /// Why.
         source: Fault,
     },
+    /// A guardrail that cannot be asked.
+    #[error("stop_when: {source}")]
+    StopWhen {
+        /// Why.
+        source: Fault,
+    },
+    /// A guardrail that cannot be made.
+    #[error("stop_when: `{rule}`: {why}")]
+    Guardrail {
+        /// The rule, as written.
+        rule: String,
+        /// Why.
+        why: String,
+    },
     /// An action without clients: the experiment was loaded without an environment.
     #[error("step `{step}` acts on AWS, and no environment was given")]
     NoAws {
@@ -164,8 +189,9 @@ impl PlanError {
         match self {
             PlanError::Target { source, .. }
             | PlanError::Check { source, .. }
+            | PlanError::StopWhen { source }
             | PlanError::Alarms { source } => Some(&source.help),
-            PlanError::Probe { .. } | PlanError::NoAws { .. } => None,
+            PlanError::Probe { .. } | PlanError::Guardrail { .. } | PlanError::NoAws { .. } => None,
         }
     }
 }
@@ -209,8 +235,30 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
             probes.push(ProbeFacts { summary: loaded.redactor.clean(&facts.summary), ..facts });
         }
     }
+    let lookouts =
+        lookouts(experiment, &opening).map_err(|(rule, why)| PlanError::Guardrail { rule, why })?;
+    let preconditions = start::conditions(experiment, means.aws, &facts).await?;
     let Attached { watchers, later, missing } = attach(experiment, means, &steps).await?;
-    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched: missing })
+    let unwatched = missing;
+    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched, lookouts, preconditions })
+}
+
+/// Whom the guardrails ask, in the order of the file. The error is the rule, and why it cannot be asked.
+fn lookouts(experiment: &Experiment, opening: &Opening) -> Result<Vec<Lookout>, (String, String)> {
+    let mut lookouts = Vec::new();
+    for rule in &experiment.stop_when {
+        match rule {
+            Guardrail::Alarm(alarm) => lookouts.push(Lookout::Alarm(alarm.alarm.value.clone())),
+            Guardrail::Prometheus(of) => {
+                let query = of.prometheus.clone();
+                let failed = |why| (rule.to_string(), why);
+                let ask = Arc::new(PrometheusAsk::open(&query.probe(), opening).map_err(failed)?);
+                lookouts.push(Lookout::Query { ask, beyond: Arc::new(move |value| query.beyond(value)) });
+            }
+            _ => {}
+        }
+    }
+    Ok(lookouts)
 }
 
 /// The watchers attach themselves to what the steps act on.
@@ -250,10 +298,13 @@ async fn plan_step(
         undo: None,
         preconditions: Vec::new(),
         permissions: Vec::new(),
+        usual: None,
+        undo_usual: None,
     };
     let doing = match &step.does {
         Does::Wait(time) => {
             fact.summary = format!("wait {}", crate::notation::units::show(*time));
+            fact.usual = Some(Usual { from: time.as_secs_f64(), to: time.as_secs_f64() });
             Doing::Wait(*time)
         }
         Does::Run(run) => {
@@ -268,12 +319,12 @@ async fn plan_step(
     let undo = match &step.undo {
         experiment::Undo::Own => Undo::Own,
         experiment::Undo::Nothing => {
-            fact.undo = None;
+            (fact.undo, fact.undo_usual) = (None, None);
             Undo::Nothing
         }
         experiment::Undo::Program(undo) => {
             let undo = program(undo, STEP_TIMEOUT);
-            fact.undo = Some(format!("run {}", undo.line()));
+            (fact.undo, fact.undo_usual) = (Some(format!("run {}", undo.line())), None);
             Undo::Program(undo)
         }
     };
@@ -291,6 +342,7 @@ async fn plan_step(
         doing,
         undo,
         timeout,
+        outlook: timeline::outlook(&fact),
         verify,
     };
     Ok((planned, fact))
@@ -318,9 +370,14 @@ async fn plan_action(
     fact.irreversible = action.irreversible();
     fact.permissions = act.permissions().iter().map(|name| (*name).to_owned()).collect();
     fact.preconditions = act.check(aws, &found).await.map_err(failed)?;
+    rest::look(aws, &found, fact).await;
+    let pace = if aws.scaled() { Pace::Scaled } else { Pace::Aws };
+    fact.usual = Some(action.usual(pace));
     if fact.preconditions.iter().all(|condition| condition.holds) {
         // Read now so that the plan can say how it would be undone; read again when the step acts.
-        fact.undo = act.prepare(aws, &found).await.map_err(failed)?.undo.map(|undo| undo.summary());
+        let undo = act.prepare(aws, &found).await.map_err(failed)?.undo;
+        fact.undo_usual = undo.as_ref().map(|undo| undo.usual(pace));
+        fact.undo = undo.map(|undo| undo.summary());
     }
     Ok(PlannedAction { action: action.clone(), found })
 }
@@ -347,13 +404,15 @@ fn run_id(experiment: &str, clock: &Clock) -> String {
 impl Plan {
     /// The preconditions that do not hold, as text; `None` when all do.
     pub fn unmet(&self) -> Option<String> {
+        let start = self.preconditions.iter().filter(|condition| !condition.holds);
+        let start = start.map(|Precondition { what, found, .. }| format!("{what}: {found}"));
         let unmet = |step: &PlannedStep| {
             let lines = step.preconditions.iter().filter(|condition| !condition.holds);
             lines
                 .map(|Precondition { what, found, .. }| format!("step `{}`: {what}: {found}", step.name))
                 .collect::<Vec<_>>()
         };
-        let lines: Vec<String> = self.facts.iter().flat_map(unmet).collect();
+        let lines: Vec<String> = start.chain(self.facts.iter().flat_map(unmet)).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod conductor;
 pub mod engine;
+mod error;
 pub mod event;
 pub mod guardrail;
 pub mod health;

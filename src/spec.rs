@@ -18,6 +18,7 @@ mod draft;
 pub mod environment;
 pub mod experiment;
 mod files;
+pub mod guardrail;
 pub mod interlock;
 mod later;
 mod lint;

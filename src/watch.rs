@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 
+pub(crate) use self::attach::known;
 pub use self::attach::{Attached, attach};
 pub use self::task::{Patrol, Tell, Track};
 use crate::aws::{Aws, Fault};

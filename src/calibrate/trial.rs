@@ -16,7 +16,7 @@ use crate::probe::prober::{Prober, Seen};
 use crate::probe::{Lane, Opening, Probe, Resolver};
 use crate::run::event::{
     Ending, EnvironmentFacts, Event, EventKind, ExperimentFacts, Header, Objectives, ProbeFacts, Recovery,
-    SteadyState,
+    Safety, SteadyState,
 };
 
 /// How long all is well before the first outage, and after the last one's confirmation.
@@ -209,6 +209,7 @@ fn record(settings: &Settings, probes: &[Probe], clock: Clock, seen: UnboundedRe
         environment: EnvironmentFacts::default(),
         alarms: Vec::new(),
         watchers: Vec::new(),
+        safety: Safety::default(),
         probes: settings.modes.iter().zip(probes).map(facts).collect(),
         objectives: Objectives::default(),
         steady_state: SteadyState { watch: CALM.as_secs_f64(), availability: 1.0 },

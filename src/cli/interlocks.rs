@@ -175,7 +175,8 @@ fn closing(environment: &Environment, now: Timestamp, closes: Timestamp) -> Guar
     let left = closes.duration_since(now).try_into().unwrap_or_default();
     Guardrail {
         rule: format!("the window of `{}` closes at {at}", environment.name),
-        watch: guardrail::Watch::Elapsed(left),
+        // What was begun within the window may be put back after it.
+        watch: guardrail::Watch::Elapsed { limit: left, undo_within: Some(std::time::Duration::ZERO) },
     }
 }
 

@@ -250,7 +250,7 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             }
             Some(error) => format!("ledger `{probe}` could NOT be read back: {error}"),
         },
-        EventKind::GuardrailTripped { rule } => format!("GUARDRAIL: {rule}"),
+        EventKind::GuardrailTripped { rule, because } => format!("GUARDRAIL: {rule}: {because}"),
         EventKind::AbortRequested { by } => {
             format!("ABORT by {by}: stopping and undoing (again to leave at once)")
         }

@@ -236,6 +236,10 @@ impl Drill<'_> {
         let title = header.experiment.title.clone().unwrap_or_default();
         let title = if title.is_empty() { title } else { format!(": {title}") };
         super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
+        if self.args.dry_run {
+            let timeline = loaded.redactor.clean(&plan.timeline(&header));
+            super::say(&format!("dry run: nothing will be changed\n\n{timeline}\n"));
+        }
         let mut live = Live::new(&header, self.colour);
         let mut script = plan.script(loaded, self.args.dry_run);
         script.guardrails.extend(scene.passed.closing);
@@ -249,6 +253,7 @@ impl Drill<'_> {
             remarks: [plan.unwatched, scene.passed.notes, std::mem::take(&mut claim.remarks)].concat(),
             opened,
             stop_files: StopFiles::of(&dir, scene.surroundings.environment.stop_file.as_deref()),
+            lookouts: plan.lookouts,
             aws: scene.aws,
             desk: scene.desk,
             redactor: Arc::new(loaded.redactor.clone()),
@@ -346,7 +351,8 @@ pub async fn connect(
     let acts = experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
     let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
     let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
-    if !acts && !asks && experiment.alarms.is_empty() {
+    let alarms = !experiment.alarms.is_empty() || !experiment.guardrail_alarms().is_empty();
+    if !acts && !asks && !alarms {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {

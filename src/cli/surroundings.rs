@@ -71,6 +71,7 @@ impl Surroundings {
             accounts: environment.accounts.clone(),
             credentials: self.lab.as_ref().map(|_| ("test".to_owned(), "test".to_owned())),
             lab: self.lab.is_some(),
+            scaled: self.lab.as_ref().is_some_and(|lab| lab.timing() == lab::Timing::Scaled),
             dry_run,
             // The lab's time is scaled down: what AWS does in a minute it does in a second. A stand-in on this machine bears
             // being looked at as often.

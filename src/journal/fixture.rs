@@ -33,6 +33,8 @@ pub(crate) fn step(name: &str) -> PlannedStep {
         undo: None,
         preconditions: Vec::new(),
         permissions: vec!["rds:RebootDBInstance".to_owned()],
+        usual: None,
+        undo_usual: None,
     }
 }
 
@@ -60,6 +62,7 @@ pub(crate) fn header() -> Header {
         plan: vec![step("fail over")],
         alarms: Vec::new(),
         watchers: Vec::new(),
+        safety: Safety::default(),
     }
 }
 

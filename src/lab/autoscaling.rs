@@ -1,5 +1,6 @@
 //! Auto Scaling: what the lab's group is, and what it has done.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -117,6 +118,21 @@ impl AutoScaling {
         });
     }
 
+    fn describe_refreshes(&self, params: &Params) -> Result<Xml, Fault> {
+        if params.get("AutoScalingGroupName").is_some_and(|name| name != self.group.name) {
+            let message = "AutoScalingGroup name not found - null";
+            return Err(Fault::new(400, "ValidationError", message));
+        }
+        let refreshing = self.group.refreshing.load(Ordering::SeqCst);
+        let mut xml = Xml::new();
+        xml.list("InstanceRefreshes", "member", refreshing.then_some(()), |xml, ()| {
+            xml.leaf("InstanceRefreshId", self.group.activities.list_id());
+            xml.leaf("AutoScalingGroupName", self.group.name).leaf("Status", "InProgress");
+            xml.leaf("PercentageComplete", 50).leaf("InstancesToUpdate", 1);
+        });
+        Ok(xml)
+    }
+
     fn describe_activities(&self, params: &Params) -> Result<Xml, Fault> {
         if params.get("AutoScalingGroupName").is_some_and(|name| name != self.group.name) {
             let message = "AutoScalingGroup name not found - null";
@@ -174,6 +190,7 @@ impl Service for AutoScaling {
     fn answer(&self, call: &Call) -> Result<Option<Answer>, Fault> {
         let xml = match call.operation.as_str() {
             "DescribeAutoScalingGroups" => self.describe_groups(&call.params),
+            "DescribeInstanceRefreshes" => self.describe_refreshes(&call.params)?,
             "DescribeScalingActivities" => self.describe_activities(&call.params)?,
             _ => return Ok(None),
         };

@@ -33,9 +33,13 @@ pub(crate) enum Metric {
 
 /// An alarm's state, as CloudWatch names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub enum State {
+    /// The metric is within its threshold.
     Ok,
+    /// It is not.
     Alarm,
+    /// There is too little of it to say.
+    InsufficientData,
 }
 
 impl State {
@@ -43,6 +47,7 @@ impl State {
         match self {
             State::Ok => "OK",
             State::Alarm => "ALARM",
+            State::InsufficientData => "INSUFFICIENT_DATA",
         }
     }
 }
@@ -54,6 +59,8 @@ pub(crate) struct Alarm {
     /// What is added up so far.
     counted: u64,
     state: State,
+    /// The state that it is kept in.
+    held: Option<State>,
     reason: String,
     updated: Timestamp,
 }
@@ -67,7 +74,7 @@ impl Alarm {
             Metric::Connections(database) => format!("{database}-connections"),
         };
         let (reason, updated) = ("No datapoint crossed the threshold".to_owned(), Timestamp::UNIX_EPOCH);
-        Alarm { name, metric, counted: 0, state: State::Ok, reason, updated }
+        Alarm { name, metric, counted: 0, state: State::Ok, held: None, reason, updated }
     }
 
     /// The metric's value of the period that ends now, and whether the alarm is to fire for it.
@@ -87,6 +94,11 @@ impl Alarm {
                 (value, value < 1)
             }
         }
+    }
+
+    /// The state that it shows.
+    fn shown(&self) -> State {
+        self.held.unwrap_or(self.state)
     }
 
     fn shape(&self) -> Cbor {
@@ -111,7 +123,7 @@ impl Alarm {
             ("AlarmName", text(&self.name)),
             ("AlarmArn", text(&arn("cloudwatch", &format!("alarm:{}", self.name)))),
             ("ActionsEnabled", Cbor::Bool(true)),
-            ("StateValue", text(self.state.name())),
+            ("StateValue", text(self.shown().name())),
             ("StateReason", text(&self.reason)),
             ("StateUpdatedTimestamp", updated.clone()),
             ("StateTransitionedTimestamp", updated),
@@ -129,6 +141,33 @@ impl Alarm {
             ("TreatMissingData", text("notBreaching")),
         ])
     }
+}
+
+/// Composite alarms, and the metric alarms any one of which makes them fire.
+const COMPOSITES: [(&str, &[&str]); 1] =
+    [("storefront-suffers", &["storefront-5xx", "storefront-unhealthy-hosts"])];
+
+fn composite_state(of: &[&str], alarms: &[Alarm]) -> State {
+    let fires = |alarm: &Alarm| of.contains(&alarm.name.as_str()) && alarm.shown() == State::Alarm;
+    if alarms.iter().any(fires) { State::Alarm } else { State::Ok }
+}
+
+fn composite(name: &str, of: &[&str], alarms: &[Alarm]) -> Cbor {
+    let text = |text: &str| Cbor::Text(text.to_owned());
+    let rule: Vec<String> = of.iter().map(|alarm| format!("ALARM(\"{alarm}\")")).collect();
+    let updated =
+        alarms.iter().filter(|alarm| of.contains(&alarm.name.as_str())).map(|alarm| alarm.updated).max();
+    let updated = Cbor::Time(updated.unwrap_or(Timestamp::UNIX_EPOCH).as_millisecond() as f64 / 1e3);
+    let state = composite_state(of, alarms);
+    Cbor::Map(vec![
+        ("AlarmName", text(name)),
+        ("AlarmArn", text(&arn("cloudwatch", &format!("alarm:{name}")))),
+        ("AlarmRule", text(&rule.join(" OR "))),
+        ("ActionsEnabled", Cbor::Bool(true)),
+        ("StateValue", text(state.name())),
+        ("StateReason", text(&format!("{} of the rule", state.name()))),
+        ("StateUpdatedTimestamp", updated),
+    ])
 }
 
 struct Inner {
@@ -155,6 +194,13 @@ impl CloudWatch {
 
     fn alarms(&self) -> MutexGuard<'_, Vec<Alarm>> {
         lock(&self.0.alarms)
+    }
+
+    /// Keeps an alarm in a state, or lets it go on.
+    pub(crate) fn hold(&self, name: &str, state: Option<State>) {
+        for alarm in self.alarms().iter_mut().filter(|alarm| alarm.name == name) {
+            alarm.held = state;
+        }
     }
 
     /// Measures one alarm's metric at the end of each period, and judges it a while later.
@@ -209,10 +255,19 @@ impl CloudWatch {
             .iter()
             .filter(|alarm| names.is_empty() || names.contains(&alarm.name.as_str()))
             .filter(|alarm| prefix.is_none_or(|prefix| alarm.name.starts_with(prefix)))
-            .filter(|alarm| state.is_none_or(|state| state == alarm.state.name()))
+            .filter(|alarm| state.is_none_or(|state| state == alarm.shown().name()))
             .filter(|_| types.is_empty() || types.contains(&"MetricAlarm"))
             .collect();
         shown.sort_by(|one, other| one.name.cmp(&other.name));
+        let composites: Vec<Cbor> = COMPOSITES
+            .iter()
+            .filter(|(name, _)| names.is_empty() || names.contains(name))
+            .filter(|(name, _)| prefix.is_none_or(|prefix| name.starts_with(prefix)))
+            .filter(|(_, of)| state.is_none_or(|state| state == composite_state(of, &alarms).name()))
+            // Without types, AWS shows metric alarms alone.
+            .filter(|_| types.contains(&"CompositeAlarm"))
+            .map(|(name, of)| composite(name, of, &alarms))
+            .collect();
         let size = input.get("MaxRecords").and_then(|value| value.as_u64());
         let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(PAGE);
         if !(1..=100).contains(&size) {
@@ -228,7 +283,7 @@ impl CloudWatch {
         let page: Vec<Cbor> = shown.iter().skip(start).take(size).map(|alarm| alarm.shape()).collect();
         let next = start + page.len();
         let mut answer =
-            vec![("CompositeAlarms", Cbor::Array(Vec::new())), ("MetricAlarms", Cbor::Array(page))];
+            vec![("CompositeAlarms", Cbor::Array(composites)), ("MetricAlarms", Cbor::Array(page))];
         if next < shown.len() {
             answer.push(("NextToken", Cbor::Text(next.to_string())));
         }

@@ -187,6 +187,7 @@ impl Rds {
             cluster: None,
             created: self.inner.lab.clock.began(),
             backup_retention: 7,
+            pending_class: None,
             tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         }
     }
@@ -215,6 +216,14 @@ impl Rds {
     pub(crate) fn set_lag(&self, id: &str, lag: Duration) {
         if let Some(database) = self.database(id) {
             self.inner.databases.set_lag(database, lag);
+        }
+    }
+
+    /// Leaves a change to be made in an instance's maintenance window.
+    pub(crate) fn leave_change_pending(&self, id: &str) {
+        let mut inventory = self.inventory();
+        for instance in inventory.instances.iter_mut().filter(|instance| instance.id == id) {
+            instance.pending_class = Some("db.m6g.xlarge");
         }
     }
 

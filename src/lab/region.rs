@@ -51,6 +51,8 @@ pub(super) struct Region {
     pub(super) resolver: SocketAddr,
     pub(super) values: BTreeMap<String, String>,
     pub(super) rds: Rds,
+    pub(super) cloudwatch: CloudWatch,
+    pub(super) group: Group,
 }
 
 /// The sockets that a subnet is claimed by.
@@ -91,11 +93,11 @@ impl Region {
 
         let mut plane = ControlPlane::default();
         let identities = Arc::clone(&plane.identities);
-        let alarms = CloudWatch::start(world.clone(), alarms(&balancers), tasks);
+        let cloudwatch = CloudWatch::start(world.clone(), alarms(&balancers), tasks);
         let all = [&balancers.storefront, &balancers.site_a, &balancers.site_b, &balancers.checkout];
         plane.add("elasticloadbalancing", Arc::new(Elb::new(all.into_iter().cloned().collect())));
-        plane.add("autoscaling", Arc::new(AutoScaling::new(ec2.clone(), group)));
-        plane.add("monitoring", Arc::new(alarms));
+        plane.add("autoscaling", Arc::new(AutoScaling::new(ec2.clone(), group.clone())));
+        plane.add("monitoring", Arc::new(cloudwatch.clone()));
         plane.add("ec2", Arc::new(ec2));
         plane.add("ecs", Arc::new(ecs));
         plane.add("rds", Arc::new(rds.clone()));
@@ -108,7 +110,7 @@ impl Region {
         tasks.spawn(Arc::clone(&plane).serve(claim.endpoint));
         let endpoint = claim.subnet.socket(host::ENDPOINT, ENDPOINT_PORT);
         let resolver = claim.subnet.socket(host::RESOLVER, resolver::PORT);
-        Ok(Region { world, plane, endpoint, resolver, values, rds })
+        Ok(Region { world, plane, endpoint, resolver, values, rds, cloudwatch, group })
     }
 }
 
@@ -152,7 +154,9 @@ fn start_instances(
         ec2.add_healthy_in_all_zones(template).map_err(part("EC2"))?;
     }
     let activities = Activities::of("storefront", world);
-    let group = Group { name: "storefront", desired: ZONES.len(), template: storefront, activities };
+    let refreshing = Arc::default();
+    let group =
+        Group { name: "storefront", desired: ZONES.len(), template: storefront, activities, refreshing };
     tasks.spawn(group.clone().keep(ec2.clone()));
     Ok((ec2, group))
 }

@@ -24,7 +24,7 @@ pub use differences::{of_circumstances, of_steps};
 pub const SCHEMA: &str = "firedrill/plan/v1";
 
 /// A plan as it is kept in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Frozen {
     /// The version of firedrill that made it.

@@ -14,6 +14,32 @@ impl Plan {
         out
     }
 
+    /// When things would happen, for a rehearsal.
+    pub fn timeline(&self, header: &Header) -> String {
+        super::timeline::text(header)
+    }
+
+    fn write_safety(&self, header: &Header, out: &mut String) -> std::fmt::Result {
+        let safety = &header.safety;
+        if !safety.guardrails.is_empty() {
+            writeln!(out, "\nStopped and undone when")?;
+        }
+        for rule in &safety.guardrails {
+            writeln!(out, "  {rule}")?;
+        }
+        if !safety.permissions.is_empty() {
+            writeln!(out, "   needs      {}", safety.permissions.join(", "))?;
+        }
+        if !safety.preconditions.is_empty() {
+            writeln!(out, "\nBefore anything is touched")?;
+        }
+        for condition in &safety.preconditions {
+            let mark = if condition.holds { "ok " } else { "NOT" };
+            writeln!(out, "  {mark}         {}: {}", condition.what, condition.found)?;
+        }
+        Ok(())
+    }
+
     fn write_text(&self, header: &Header, out: &mut String) -> std::fmt::Result {
         let environment = &header.environment;
         let title = header.experiment.title.as_deref().unwrap_or_default();
@@ -40,6 +66,7 @@ impl Plan {
             "\nSteady state for {} s, then the steps; then good for {} s in a row, within {} s",
             header.steady_state.watch, header.recovery.confirm, header.recovery.within
         )?;
+        self.write_safety(header, out)?;
         for (number, step) in header.plan.iter().enumerate() {
             writeln!(out, "\n{}. {} ({})", number + 1, step.name, step.kind)?;
             writeln!(out, "   does       {}", step.summary)?;

@@ -18,7 +18,7 @@ use crate::report::{
 };
 use crate::run::event::{
     EnvironmentFacts, Event, EventKind, ExperimentFacts, Header, Objectives, Phase, ProbeFacts, Recovery,
-    SteadyState,
+    Safety, SteadyState,
 };
 use crate::sample::{Cause, Class, Phases, Sample};
 
@@ -183,6 +183,7 @@ fn header(services: &[Service]) -> Header {
         plan: Vec::new(),
         alarms: Vec::new(),
         watchers: Vec::new(),
+        safety: Safety::default(),
     }
 }
 

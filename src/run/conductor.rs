@@ -7,9 +7,10 @@
 use std::time::Duration;
 
 use super::event::{Ending, EventKind, Phase, Recovery, SteadyState, StepOutcome};
-use super::guardrail::Guardrail;
+use super::guardrail::{BLIND, Guardrail, Rails, Stage, Trip};
 use super::health::Health;
 use crate::clock::Moment;
+use crate::lookout::Signal;
 use crate::sample::{Mark, Sample};
 
 /// What the conductor needs to know of a plan.
@@ -67,6 +68,18 @@ pub enum Input {
         /// The step's index.
         step: usize,
     },
+    /// How a step will be undone is written down.
+    UndoPrepared {
+        /// How long that usually takes.
+        takes: Duration,
+    },
+    /// A guardrail's lookout was told something.
+    Outside {
+        /// Its place among the lookouts.
+        source: usize,
+        /// What.
+        signal: Signal,
+    },
     /// A step is over.
     StepFinished {
         /// The step's index.
@@ -123,6 +136,7 @@ pub struct Conductor {
     entered: Moment,
     steps: Vec<StepState>,
     health: Vec<Health>,
+    rails: Rails,
     fault_at: Option<Moment>,
     touched_at: Option<Moment>,
     steps_over: Option<Moment>,
@@ -138,6 +152,7 @@ impl Conductor {
             entered: Moment::ZERO,
             steps: vec![StepState::Waiting; script.steps.len()],
             health: vec![Health::default(); script.probes.len()],
+            rails: Rails::new(script.guardrails.clone()),
             fault_at: None,
             touched_at: None,
             steps_over: None,
@@ -181,12 +196,18 @@ impl Conductor {
                 if let Some(health) = self.health.get_mut(usize::from(sample.probe)) {
                     health.observe(&sample);
                 }
+                self.rails.observe(&sample);
             }
             Input::FaultSent { step } => {
                 self.touched_at.get_or_insert(now);
                 if self.fault_at.is_none() && self.script.measure_from.is_none_or(|from| from == step) {
                     self.fault_at = Some(now);
                 }
+            }
+            Input::UndoPrepared { takes } => self.rails.undo_prepared(takes),
+            Input::Outside { source, signal } => {
+                let news = self.rails.hear(now, source, signal);
+                out.extend(news.map(|text| Decision::Record(EventKind::Noted { text })));
             }
             Input::StepFinished { step, outcome, detail } => {
                 self.step_finished(step, outcome, detail, &mut out)
@@ -228,9 +249,13 @@ impl Conductor {
         if self.over {
             return;
         }
-        if let Some(rule) = self.tripped(now) {
-            out.push(Decision::Record(EventKind::GuardrailTripped { rule: rule.clone() }));
-            self.abort(now, format!("guardrail `{rule}`"), out);
+        if let Some(Trip { rule, seen }) = self.tripped(now) {
+            let by = format!("guardrail `{rule}`: {seen}");
+            out.push(Decision::Record(EventKind::GuardrailTripped { rule, because: seen }));
+            match self.phase {
+                Phase::SteadyState => self.leave_untouched(now, by, out),
+                _ => self.abort(now, by, out),
+            }
             return;
         }
         match self.phase {
@@ -242,22 +267,24 @@ impl Conductor {
         }
     }
 
-    fn tripped(&self, now: Moment) -> Option<String> {
-        if matches!(self.phase, Phase::FinalRead | Phase::Undo) {
-            return None;
-        }
-        self.script
-            .guardrails
-            .iter()
-            .find(|rail| rail.tripped(now, &self.health))
-            .map(|rail| rail.rule.clone())
-            .or_else(|| {
-                let touched = self.touched_at?;
-                let (probe, _) = self.script.probes.iter().zip(&self.health).find(|(probe, health)| {
-                    probe.must_stay_up && health.down_since().is_some_and(|since| since >= touched)
+    fn tripped(&mut self, now: Moment) -> Option<Trip> {
+        let stage = match self.phase {
+            Phase::SteadyState => Stage::Before,
+            Phase::Steps | Phase::Recovery | Phase::Observation => Stage::Under,
+            Phase::FinalRead => Stage::Read,
+            Phase::Undo => return None,
+        };
+        self.rails.tripped(now, &self.health, stage).or_else(|| {
+            let touched = self.touched_at.filter(|_| stage == Stage::Under)?;
+            let (probe, since) =
+                self.script.probes.iter().zip(&self.health).find_map(|(probe, health)| {
+                    let since =
+                        health.down_since().filter(|since| probe.must_stay_up && *since >= touched)?;
+                    Some((probe, since))
                 })?;
-                Some(format!("{} must stay up", probe.name))
-            })
+            let seen = format!("it has been in an outage since {:.1} s", since.secs());
+            Some(Trip { rule: format!("{} must stay up", probe.name), seen })
+        })
     }
 
     fn judge_steady_state(&mut self, now: Moment, out: &mut Vec<Decision>) {
@@ -268,14 +295,19 @@ impl Conductor {
         if now < over || (!self.caught_up(now) && now < over.plus(slack)) {
             return;
         }
+        let blind = self.rails.blind(now);
+        if !blind.is_empty() && now < over.plus(slack.max(BLIND)) {
+            return;
+        }
         let needed = self.script.steady_state.availability;
-        let short: Vec<String> = self
+        let mut short: Vec<String> = self
             .script
             .probes
             .iter()
             .zip(&self.health)
             .filter_map(|(probe, health)| shortfall(&probe.name, health, needed))
             .collect();
+        short.extend(blind);
         let held = short.is_empty();
         let because =
             if held { format!("every probe showed at least {}", percent(needed)) } else { short.join("; ") };
@@ -284,10 +316,15 @@ impl Conductor {
             self.enter(Phase::Steps, now, out);
             self.advance_steps(now, out);
         } else {
-            self.ending = Ending::Untouched { because: format!("the steady state did not hold: {because}") };
-            out.push(Decision::StopProbing);
-            self.start_undo(now, out);
+            self.leave_untouched(now, format!("the steady state did not hold: {because}"), out);
         }
+    }
+
+    /// Ends the run before anything was begun.
+    fn leave_untouched(&mut self, now: Moment, because: String, out: &mut Vec<Decision>) {
+        self.ending = Ending::Untouched { because };
+        out.push(Decision::StopProbing);
+        self.start_undo(now, out);
     }
 
     /// Whether nearly every sample that was due is decided: else a service may just have gone dark.

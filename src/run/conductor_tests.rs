@@ -2,6 +2,13 @@ use super::*;
 use crate::run::guardrail::Watch;
 use crate::sample::{Cause, Class};
 
+#[path = "guardrail_tests.rs"]
+mod rails;
+
+fn elapsed(limit: u64, undo_within: Option<u64>) -> Watch {
+    Watch::Elapsed { limit: Duration::from_secs(limit), undo_within: undo_within.map(Duration::from_secs) }
+}
+
 fn script(steps: &[&str]) -> Script {
     Script {
         steps: steps
@@ -188,8 +195,7 @@ fn a_probe_that_must_stay_up_stops_the_run() {
 #[test]
 fn guardrails_trip_on_time_and_on_a_long_outage() {
     let mut long = script(&["break it"]);
-    long.guardrails =
-        vec![Guardrail { rule: "elapsed: 4s".to_owned(), watch: Watch::Elapsed(Duration::from_secs(4)) }];
+    long.guardrails = vec![Guardrail { rule: "elapsed: 4s".to_owned(), watch: elapsed(4, None) }];
     let mut drive = Drive::new(long);
     drive.samples(5000, Class::Ok);
     assert_eq!(drive.at(&Decision::Undo), Some(4000));

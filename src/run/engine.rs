@@ -14,16 +14,19 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::conductor::{Conductor, Decision, Input, Script};
+pub use super::error::RunError;
 use super::event::{Ending, Event, EventKind, Header, Reading, StepOutcome};
 use super::recorder::{Desk, Recorder, clean_header};
 use super::signals::{CTRL_C, Signals};
 use super::step::Stage;
 use super::stop::StopFiles;
-use super::undo::Stack;
+use super::undo::{Stack, Undoing};
+use crate::action::Pace;
 use crate::aws::Aws;
 use crate::clock::{Clock, Moment};
 use crate::journal::open::{self, Opened};
 use crate::journal::{Intents, SampleWriter, Writer};
+use crate::lookout::{Lookout, Lookouts, Signal};
 use crate::plan::Planned;
 use crate::probe::prober::{Prober, Seen};
 use crate::probe::{Ask, Lane};
@@ -54,6 +57,8 @@ pub struct Run {
     pub opened: Option<Opened>,
     /// The files that stop it.
     pub stop_files: StopFiles,
+    /// Whom the guardrails ask, as in the script.
+    pub lookouts: Vec<Lookout>,
     /// What is asked to tell an outage from this machine's own network being gone.
     pub references: Vec<Arc<dyn Ask>>,
     /// The clients, when the plan uses AWS.
@@ -85,45 +90,6 @@ pub enum Finished {
     Ended(Ending),
     /// It was left at a second signal, with these steps not undone.
     Left(Vec<(String, String)>),
-}
-
-/// Why a run could not be carried through.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The run's folder or journal.
-    #[error(
-        "the run's journal in {dir} cannot be written, so the drill does not begin; nothing was changed: {source}"
-    )]
-    Journal {
-        /// The folder.
-        dir: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The prober's thread or runtime.
-    #[error("the prober cannot be started: {0}")]
-    Prober(io::Error),
-    /// A probe that could not be made ready.
-    #[error("probe `{probe}` cannot start: {why}")]
-    Probe {
-        /// Its name.
-        probe: String,
-        /// Why, for people.
-        why: String,
-    },
-    /// The journal could not be written any more; what had been prepared was undone.
-    #[error("the run was stopped, since its journal cannot be written any more: {source}{}", left_over(left))]
-    Broken {
-        /// Why.
-        source: io::Error,
-        /// What is not undone, each with why.
-        left: Vec<(String, String)>,
-    },
-}
-
-fn left_over(left: &[(String, String)]) -> String {
-    let lines = left.iter().map(|(step, why)| format!("\n  not undone: {step}: {why}"));
-    if left.is_empty() { "; everything was undone".to_owned() } else { lines.collect() }
 }
 
 /// Runs it: returns when it is over and on disk.
@@ -170,6 +136,12 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     let region = run.header.environment.region.clone();
     let (message_out, messages) = mpsc::unbounded_channel();
     let (stop, _) = watch::channel(false);
+    let told = message_out.clone();
+    let lookouts =
+        Lookouts::start(std::mem::take(&mut run.lookouts), run.aws.as_deref(), move |source, signal| {
+            // Nobody listens any more once the run is over.
+            let _ = told.send(Message::Outside { source, signal });
+        });
     let mut engine = Engine {
         conductor: Conductor::new(run.script.clone()),
         run,
@@ -181,6 +153,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         attending,
         probing_over: None,
         patrol,
+        lookouts,
         tasks: JoinSet::new(),
         reading: None,
         stop,
@@ -210,6 +183,7 @@ enum Message {
     StepOver { step: usize, outcome: StepOutcome, detail: Option<String> },
     LedgersRead,
     UndoOver,
+    Outside { source: usize, signal: Signal },
 }
 
 struct Engine<'v> {
@@ -223,6 +197,7 @@ struct Engine<'v> {
     attending: JoinSet<()>,
     probing_over: Option<oneshot::Receiver<()>>,
     patrol: Option<Patrol>,
+    lookouts: Lookouts,
     undo: Arc<Stack>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
@@ -289,6 +264,7 @@ impl Engine<'_> {
         mut seen: mpsc::UnboundedReceiver<Seen>,
     ) -> io::Result<Finished> {
         self.stop_probing();
+        self.lookouts.stop();
         if let Some(over) = self.probing_over.take() {
             // The sender is only dropped when the prober has stopped, either way.
             let _ = over.await;
@@ -324,11 +300,23 @@ impl Engine<'_> {
 
     fn take_event(&mut self, event: &Event) -> io::Result<()> {
         self.view.event(event);
+        if let EventKind::UndoPrepared { undo, .. } = &event.kind {
+            let takes = self.undo_takes(undo);
+            return self.feed_at(event.at_ns, Input::UndoPrepared { takes });
+        }
         let EventKind::CallSent { step, .. } = &event.kind else { return Ok(()) };
         match self.run.steps.iter().position(|planned| planned.name == *step) {
             Some(step) => self.feed_at(event.at_ns, Input::FaultSent { step }),
             None => Ok(()),
         }
+    }
+
+    /// How long undoing this usually takes.
+    fn undo_takes(&self, undo: &serde_json::Value) -> Duration {
+        let scaled = self.run.aws.as_ref().is_some_and(|aws| aws.scaled());
+        let pace = if scaled { Pace::Scaled } else { Pace::Aws };
+        let undoing = serde_json::from_value::<Undoing>(undo.clone());
+        undoing.map(|undoing| undoing.usual(pace)).unwrap_or_default()
     }
 
     fn take_message(&mut self, message: Message) -> io::Result<()> {
@@ -345,6 +333,7 @@ impl Engine<'_> {
             }
             Message::LedgersRead => self.feed(Input::LedgersRead),
             Message::UndoOver => self.feed(Input::UndoFinished),
+            Message::Outside { source, signal } => self.feed(Input::Outside { source, signal }),
         }
     }
 

@@ -131,6 +131,9 @@ pub enum EventKind {
     GuardrailTripped {
         /// The rule, as written.
         rule: String,
+        /// What was seen.
+        #[serde(default)]
+        because: String,
     },
     /// Somebody or something asked to stop.
     AbortRequested {

@@ -99,6 +99,11 @@ pub fn clean_header(header: &mut Header, redactor: &Redactor) {
     let clean = |text: &mut String| *text = redactor.clean(text);
     header.probes.iter_mut().for_each(|probe| clean(&mut probe.summary));
     clean(&mut header.experiment.text);
+    header.safety.guardrails.iter_mut().for_each(&clean);
+    header.safety.preconditions.iter_mut().for_each(|condition| {
+        clean(&mut condition.what);
+        clean(&mut condition.found);
+    });
     for step in &mut header.plan {
         clean(&mut step.summary);
         step.undo.iter_mut().for_each(clean);

@@ -1,12 +1,17 @@
 //! What a plan says of itself: the journal's first line, and what the conductor plays.
 
+use std::time::Duration;
+
 use super::conductor::{Script, ScriptProbe, ScriptStep};
-use super::event::{EnvironmentFacts, Header};
-use super::guardrail::{self, Guardrail};
+use super::event::{EnvironmentFacts, Header, Safety};
+use super::guardrail::{Guardrail, Measure, Watch, Window};
+use crate::aws::cloudwatch;
 use crate::clock::Clock;
 use crate::plan::Plan;
+use crate::probe::Lane;
 use crate::spec::Loaded;
-use crate::spec::experiment::{self, Experiment};
+use crate::spec::experiment::Experiment;
+use crate::spec::guardrail::{Guardrail as Rule, LEAST, Percentile};
 use crate::watch::Watcher;
 
 /// What is known of a run besides its plan.
@@ -46,6 +51,14 @@ impl Plan {
             plan: self.facts.clone(),
             alarms: experiment.alarms.iter().map(|alarm| alarm.value.clone()).collect(),
             watchers: self.watchers.iter().map(Watcher::facts).chain(&self.later).cloned().collect(),
+            safety: Safety {
+                guardrails: experiment.stop_when.iter().map(ToString::to_string).collect(),
+                preconditions: self.preconditions.clone(),
+                permissions: match experiment.guardrail_alarms().is_empty() {
+                    true => Vec::new(),
+                    false => vec![cloudwatch::DESCRIBE_ALARMS.to_owned()],
+                },
+            },
         }
     }
 
@@ -68,7 +81,7 @@ impl Plan {
             probes: probes.collect(),
             steady_state: experiment.steady_state.facts(),
             recovery: experiment.recovery_facts(),
-            guardrails: experiment.stop_when.iter().flat_map(|rule| self.guardrails(rule)).collect(),
+            guardrails: self.guardrails(experiment),
             measure_from: self.measure_from(experiment),
             dry_run,
         }
@@ -81,15 +94,61 @@ impl Plan {
         self.steps.iter().position(|step| step.name == name.value)
     }
 
-    /// A rule of the file, once for each lane of the probe that it names.
-    fn guardrails(&self, rule: &experiment::Guardrail) -> Vec<Guardrail> {
-        let watches = match rule {
-            experiment::Guardrail::Elapsed(limit) => vec![guardrail::Watch::Elapsed(*limit)],
-            experiment::Guardrail::ProbeDown { probe, down_for } => {
-                let lanes = self.probes.iter().enumerate().filter(|(_, facts)| facts.probe == probe.value);
-                lanes.map(|(probe, _)| guardrail::Watch::DownFor { probe, limit: *down_for }).collect()
-            }
+    /// The rules of the file; one about a probe once for each lane of it.
+    fn guardrails(&self, experiment: &Experiment) -> Vec<Guardrail> {
+        let mut rails = Vec::new();
+        let mut sources = 0..;
+        for rule in &experiment.stop_when {
+            let watches = match rule {
+                Rule::Elapsed(rule) => {
+                    vec![Watch::Elapsed { limit: rule.elapsed, undo_within: rule.undo_within }]
+                }
+                Rule::Down(rule) => {
+                    let down = |(probe, _)| Watch::DownFor { probe, limit: rule.down_for };
+                    self.lanes_of(&rule.probe).map(down).collect()
+                }
+                Rule::Availability(rule) => {
+                    let measure = Measure::Availability { below: rule.availability_below.0 };
+                    self.windows(&rule.probe, measure, rule.over, LEAST)
+                }
+                Rule::Latency(rule) => {
+                    let Percentile(percentile) = rule.percentile;
+                    let measure = Measure::Latency { above: rule.latency_above, percentile };
+                    self.windows(&rule.probe, measure, rule.over, rule.percentile.needs())
+                }
+                // In the order in which the plan made the lookouts.
+                Rule::Alarm(_) | Rule::Prometheus(_) => {
+                    sources.next().map(|source| Watch::Outside { source }).into_iter().collect()
+                }
+            };
+            rails.extend(watches.into_iter().map(|watch| Guardrail { rule: self.said(rule, &watch), watch }));
+        }
+        rails
+    }
+
+    /// A rule as written, with the lane that this one is about where its probe has several.
+    fn said(&self, rule: &Rule, watch: &Watch) -> String {
+        let place = match watch {
+            Watch::DownFor { probe, .. } => Some(*probe),
+            Watch::Window(window) => Some(window.probe),
+            Watch::Elapsed { .. } | Watch::Outside { .. } => None,
         };
-        watches.into_iter().map(|watch| Guardrail { rule: rule.to_string(), watch }).collect()
+        match place.and_then(|place| self.probes.get(place)) {
+            Some(facts) if facts.name != facts.probe => format!("{rule} ({})", facts.name),
+            _ => rule.to_string(),
+        }
+    }
+
+    fn windows(&self, probe: &str, measure: Measure, over: Duration, least: usize) -> Vec<Watch> {
+        let of = |(probe, lane): (usize, &Lane)| {
+            Watch::Window(Window::new(probe, measure, over, lane.every, least))
+        };
+        self.lanes_of(probe).map(of).collect()
+    }
+
+    /// The lanes of a probe of the file, with their places.
+    fn lanes_of(&self, probe: &str) -> impl Iterator<Item = (usize, &Lane)> {
+        let lanes = self.lanes.iter().zip(&self.probes).enumerate();
+        lanes.filter(move |(_, (_, facts))| facts.probe == probe).map(|(place, (lane, _))| (place, lane))
     }
 }

@@ -51,7 +51,7 @@ impl Stage {
             return failed(format!("the journal cannot be written: {error}"));
         }
         if self.dry_run {
-            return (StepOutcome::Skipped, Some("dry run: rehearsed, not done".to_owned()));
+            return (StepOutcome::Skipped, Some(format!("dry run: rehearsed, not done; {}", step.outlook)));
         }
         // A check that is good already shows nothing by being good afterwards.
         let mut held = Vec::new();

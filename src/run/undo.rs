@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::event::EventKind;
 use super::recorder::Recorder;
-use crate::action::Undo;
+use crate::action::{Pace, Undo};
 use crate::aws::{Aws, Fault, FaultKind};
 use crate::program::{Ended, Program};
 
@@ -50,6 +50,14 @@ impl Undoing {
             Undoing::Action(undo) => undo.limit().saturating_mul(2),
             // It ends the program at its own deadline; a little more for that to be done.
             Undoing::Program(program) => program.timeout.saturating_add(Duration::from_secs(10)),
+        }
+    }
+
+    /// How long it usually takes at the worst; nothing for a program, of which nobody knows.
+    pub fn usual(&self, pace: Pace) -> Duration {
+        match self {
+            Undoing::Action(undo) => Duration::try_from_secs_f64(undo.usual(pace).to).unwrap_or_default(),
+            Undoing::Program(_) => Duration::ZERO,
         }
     }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::experiment::{Experiment, Guardrail, Objectives, Recovery, SteadyState, Watch, plain_name};
-use super::later;
 use super::step::StepDraft;
 use super::values::Variable;
+use super::{guardrail, later};
 use crate::aws::find::Target;
 use crate::notation::decode::{
     Context, Decode, Problem, Spanned, SpannedName, entries, field, unknown, unknown_keys,
@@ -110,7 +110,7 @@ impl Draft {
             alarms: list(top, "alarms", cx, Spanned::decode),
             probes: probes(top, cx),
             steady_state: section(top, "steady_state", cx),
-            stop_when: list(top, "stop_when", cx, guardrail),
+            stop_when: list(top, "stop_when", cx, guardrail::read),
             steps: steps(top, span, cx),
             measure_from: field(top, span, "measure_from", None, cx),
             recovery: section(top, "recovery", cx),
@@ -323,39 +323,6 @@ pub(super) fn one_probe(
     }
     let kind = Probe::NAMES.iter().copied().find(|kind| *kind == key.text);
     (key.span, kind, Probe::decode_as(key, node, cx))
-}
-
-fn guardrail(node: &Node, cx: &mut Context<'_>) -> Option<Spanned<Guardrail>> {
-    let before = cx.problems.len();
-    let node = &later::without(node, later::GUARDRAIL, cx);
-    let excused = cx.problems.len() > before;
-    let expects = "{ elapsed: 15m } or { probe: NAME, down_for: 5m }";
-    let inside = entries(node, cx, expects)?;
-    unknown_keys(inside, &["elapsed", "probe", "down_for"], cx);
-    let has = |name: &str| inside.iter().any(|(key, _)| key.text == name);
-    let value = match (has("elapsed"), has("probe") || has("down_for")) {
-        (true, false) => field(inside, node.span, "elapsed", None, cx).map(Guardrail::Elapsed),
-        (false, true) => {
-            let probe = field(inside, node.span, "probe", None, cx);
-            let down_for = field(inside, node.span, "down_for", None, cx);
-            probe.zip(down_for).map(|(probe, down_for)| Guardrail::ProbeDown { probe, down_for })
-        }
-        (true, true) => {
-            cx.report(
-                Problem::new(node.span, "two guardrails in one entry")
-                    .label(format!("expected {expects}"))
-                    .help("give each an entry of its own, starting with `-`"),
-            );
-            None
-        }
-        (false, false) => {
-            if inside.is_empty() && !excused {
-                cx.unexpected(node, expects);
-            }
-            None
-        }
-    };
-    value.map(|value| Spanned { value, span: node.span })
 }
 
 fn steps(top: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Vec<StepDraft> {

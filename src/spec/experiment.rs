@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+pub use super::guardrail::Guardrail;
 use super::source::Source;
 use super::values::Variable;
 use crate::action::Action;
@@ -62,6 +63,15 @@ impl Experiment {
             Some(name) => self.steps.iter().find(|step| *step.name == **name),
             None => self.steps.iter().find(|step| step.does.injects()),
         }
+    }
+
+    /// The CloudWatch alarms that stop the run, by name.
+    pub fn guardrail_alarms(&self) -> Vec<String> {
+        let alarms = self.stop_when.iter().filter_map(|rule| match rule {
+            Guardrail::Alarm(rule) => Some(rule.alarm.value.clone()),
+            _ => None,
+        });
+        alarms.collect()
     }
 
     /// What the journal keeps of the file.
@@ -445,31 +455,6 @@ record! {
         pub within: Option<Duration>,
         /// Keep measuring for at least this long after the fault.
         pub observe: Duration = Duration::ZERO,
-    }
-}
-
-/// What aborts a run, and undoes it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Guardrail {
-    /// The run has taken this long.
-    Elapsed(Duration),
-    /// A probe has been down for this long.
-    ProbeDown {
-        /// The probe.
-        probe: Spanned<String>,
-        /// For how long.
-        down_for: Duration,
-    },
-}
-
-impl fmt::Display for Guardrail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Guardrail::Elapsed(limit) => write!(f, "elapsed: {}", units::show(*limit)),
-            Guardrail::ProbeDown { probe, down_for } => {
-                write!(f, "probe: {probe}, down_for: {}", units::show(*down_for))
-            }
-        }
     }
 }
 

@@ -15,8 +15,6 @@ pub(super) const STEP: &[Later] = &[
     ("wait_until", "waits for a condition"),
     ("runbook", "runbooks inside an experiment"),
 ];
-/// Keys of a guardrail.
-pub(super) const GUARDRAIL: &[Later] = &[("alarm", "CloudWatch alarms")];
 /// Keys beside a target's kind.
 pub(super) const TARGET: &[Later] =
     &[("region", "targets in another region"), ("role", "targets in another account")];

@@ -11,6 +11,7 @@ use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
 
+mod guardrails;
 mod measures;
 mod order;
 mod steps;
@@ -24,7 +25,7 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     measures::objectives(draft, &mut problems);
     measures::alarms(draft, &mut problems);
     measures::probes(draft, &mut problems);
-    measures::guardrails(draft, &mut problems);
+    guardrails::guardrails(draft, &mut problems);
     measures::times(draft, &mut problems);
     problems
 }

@@ -60,7 +60,7 @@ pub async fn attach(aws: &Aws, touched: &[&Found], alarms: &[String]) -> Result<
 }
 
 /// Refuses alarms that do not exist, and names those that do.
-async fn known(aws: &Aws, wanted: &[String]) -> Result<(), Fault> {
+pub(crate) async fn known(aws: &Aws, wanted: &[String]) -> Result<(), Fault> {
     let found: Vec<String> =
         cloudwatch::alarms(aws, wanted).await?.into_iter().map(|alarm| alarm.name).collect();
     let Some(unknown) = wanted.iter().find(|name| !found.contains(name)) else { return Ok(()) };

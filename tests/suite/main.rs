@@ -13,6 +13,7 @@ mod disks;
 mod dns_cutover;
 mod experiments;
 mod exports;
+mod guardrails;
 mod haproxy;
 mod interlocks;
 mod kinds;

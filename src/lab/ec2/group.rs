@@ -1,6 +1,8 @@
 //! An Auto Scaling group: it replaces what dies, by termination or by failing its load balancer's checks.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -35,6 +37,8 @@ pub(crate) struct Group {
     pub(crate) template: Template,
     /// What it has done.
     pub(crate) activities: Activities,
+    /// Whether an instance refresh is under way.
+    pub(crate) refreshing: Arc<AtomicBool>,
 }
 
 /// A group that is kept at its size.

@@ -28,6 +28,8 @@ pub(super) struct Instance {
     pub(super) cluster: Option<String>,
     pub(super) created: Timestamp,
     pub(super) backup_retention: u32,
+    /// The class that it is to get in its maintenance window.
+    pub(super) pending_class: Option<&'static str>,
     pub(super) tags: Vec<(String, String)>,
 }
 

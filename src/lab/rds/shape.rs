@@ -70,7 +70,9 @@ pub(super) fn instance(xml: &mut Xml, inventory: &Inventory, instance: &Instance
             .leaf("DBInstanceArn", rds_arn("db", &instance.id))
             .leaf("IAMDatabaseAuthenticationEnabled", false)
             .leaf("DeletionProtection", instance.source.is_none())
-            .node("PendingModifiedValues", |_| {})
+            .node("PendingModifiedValues", |xml| {
+                xml.leaf_if("DBInstanceClass", instance.pending_class);
+            })
             .leaf_if("DBClusterIdentifier", instance.cluster.as_ref())
             .leaf_if("ReadReplicaSourceDBInstanceIdentifier", instance.source.as_ref());
         if instance.backup_retention > 0 && instance.status != "stopped" {

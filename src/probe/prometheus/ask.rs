@@ -21,7 +21,7 @@ use crate::sample::{Cause, Class};
 const MOST_BODY: usize = 4 << 20;
 
 /// A `prometheus` probe, ready to ask.
-pub(crate) struct PrometheusAsk {
+pub struct PrometheusAsk {
     client: Client,
     url: reqwest::Url,
     /// Asks for the times of the samples, when their age matters.
@@ -71,6 +71,20 @@ impl PrometheusAsk {
             answer::fresh(&self.points(url, &mut second).await?, *limit)?;
         }
         Ok(200)
+    }
+
+    /// What the query gives now: each series with its value. The error is for people.
+    pub(crate) async fn values(&self) -> Result<Vec<(String, f64)>, String> {
+        let mut trace = Trace::default();
+        let asked = tokio::time::timeout(self.terms.timeout, self.points(&self.url, &mut trace)).await;
+        match asked {
+            Ok(Ok(points)) => Ok(points.into_iter().map(|point| (point.series, point.value)).collect()),
+            Ok(Err(trouble)) => Err(trouble.detail),
+            Err(_) => {
+                let limit = crate::notation::units::show(self.terms.timeout);
+                Err(format!("Prometheus did not answer within {limit}"))
+            }
+        }
     }
 
     async fn points(&self, url: &reqwest::Url, trace: &mut Trace) -> Result<Vec<Point>, Trouble> {

@@ -80,7 +80,8 @@ fn words_for(kind: &EventKind) -> String {
             }
             None => format!("{probe}: the ledger was read, and reads differed"),
         },
-        EventKind::GuardrailTripped { rule } => format!("Guardrail: {rule}"),
+        EventKind::GuardrailTripped { rule, because } if because.is_empty() => format!("Guardrail: {rule}"),
+        EventKind::GuardrailTripped { rule, because } => format!("Guardrail: {rule}: {because}"),
         EventKind::AbortRequested { by } => format!("Abort requested: {by}"),
         EventKind::UndoStarted { step } => format!("{step}: undo started"),
         EventKind::UndoFinished { step, done: true, detail } => format!("{step}: put back: {detail}"),

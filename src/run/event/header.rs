@@ -44,6 +44,20 @@ pub struct Header {
     /// Who watched which layer of what the steps act on.
     #[serde(default)]
     pub watchers: Vec<WatcherFacts>,
+    /// What may stop the run, and what was looked at before it began.
+    #[serde(default)]
+    pub safety: Safety,
+}
+
+/// What may stop a run, and what was looked at before it began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Safety {
+    /// The guardrails, as written.
+    pub guardrails: Vec<String>,
+    /// What must hold before anything is touched, whatever the steps do.
+    pub preconditions: Vec<Precondition>,
+    /// The IAM actions that reading the guardrails needs.
+    pub permissions: Vec<String>,
 }
 
 /// A watcher that was attached: what the cloud itself says of a resource, asked again and again.
@@ -246,7 +260,7 @@ pub struct Recovery {
 }
 
 /// A step as planned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedStep {
     /// Its name: unique in the experiment.
     pub name: String,
@@ -268,6 +282,21 @@ pub struct PlannedStep {
     pub preconditions: Vec<Precondition>,
     /// The IAM actions it needs.
     pub permissions: Vec<String>,
+    /// How long it usually takes; absent when nobody can say.
+    #[serde(default)]
+    pub usual: Option<Usual>,
+    /// How long undoing it usually takes; absent when nobody can say, or there is nothing to undo.
+    #[serde(default)]
+    pub undo_usual: Option<Usual>,
+}
+
+/// How long something usually takes, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Usual {
+    /// At best.
+    pub from: f64,
+    /// At the usual worst.
+    pub to: f64,
 }
 
 /// A fact about the world that a step relies on.

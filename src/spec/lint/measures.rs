@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::no_such;
 use crate::notation::decode::{Problem, Spanned, clip};
 use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
 use crate::spec::draft::{Draft, WatchDraft};
-use crate::spec::experiment::{Availability, ErrorBudget, Guardrail, Rpo, Rto};
+use crate::spec::experiment::{Availability, ErrorBudget, Rpo, Rto};
 
 /// What needs no more than a packet can be asked this often; what costs more says its kind.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -341,35 +340,6 @@ fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
             )
             .label(format!("its timeout is {}", show(command.timeout)))
             .help(format!("no more than {MOST_PROGRAMS}: a shorter `timeout`, or a longer `every`")),
-        );
-    }
-}
-
-/// Each guardrail names a probe, and leaves the drill time to show its result.
-pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
-    let rto = draft.objectives.as_ref().and_then(|objectives| objectives.rto.as_ref());
-    for rail in draft.stop_when.iter().flatten() {
-        let (limit, place) = match &rail.value {
-            Guardrail::Elapsed(limit) => (*limit, rail.span),
-            Guardrail::ProbeDown { probe, down_for } => {
-                if !draft.probes.iter().any(|watch| watch.name.text == **probe) {
-                    let known: Vec<(&str, Span)> =
-                        draft.probes.iter().map(|w| (w.name.text.as_str(), w.name.span)).collect();
-                    problems.push(no_such("probe", probe, probe.span, &known));
-                }
-                (*down_for, rail.span)
-            }
-        };
-        let Some(rto) = rto.filter(|rto| limit < rto.within) else { continue };
-        problems.push(
-            Problem::new(
-                place,
-                format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.within)),
-            )
-            .label("a recovery in between is never seen")
-            .related(rto.span, "the RTO")
-            .help("make the guardrail longer than the RTO")
-            .warning(),
         );
     }
 }
