@@ -9,6 +9,7 @@ pub mod actions;
 pub mod calibrate;
 pub mod check;
 pub mod failure;
+pub mod iam_policy;
 pub mod init;
 pub mod lab;
 pub mod live;
@@ -67,6 +68,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Render the report of a stored run.
     Report(report::ReportArgs),
+    /// Print the least-privilege IAM policy for an experiment in an environment.
+    IamPolicy(iam_policy::IamPolicyArgs),
     /// What a step can do.
     Actions(actions::ActionsArgs),
     /// What can be measured.
@@ -130,6 +133,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Plan(args) => plan::run(args, colour),
         Verb::Run(args) => run::run(args, colour),
         Verb::Report(args) => report::run(&args, colour),
+        Verb::IamPolicy(args) => iam_policy::run(args, colour),
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
         Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),
         Verb::Lab(args) => lab::run(args),

@@ -12,11 +12,12 @@ use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition, ProbeFacts, WatcherFacts};
+use crate::run::event::{PermissionCheck, PlannedStep, Precondition, ProbeFacts, WatcherFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
 
+pub mod permit;
 mod text;
 
 /// How long a step may take when it does not say.
@@ -40,6 +41,8 @@ pub struct Plan {
     pub later: Vec<WatcherFacts>,
     /// What of it cannot be watched, each in a sentence.
     pub unwatched: Vec<String>,
+    /// Whether the caller may do what the watchers, probes and alarms need, once that was asked.
+    pub permission_checks: Vec<PermissionCheck>,
 }
 
 /// One step, resolved.
@@ -208,7 +211,8 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         }
     }
     let Attached { watchers, later, missing } = attach(experiment, means, &steps).await?;
-    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched: missing })
+    let permission_checks = Vec::new();
+    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched: missing, permission_checks })
 }
 
 /// The watchers attach themselves to what the steps act on.
@@ -248,6 +252,7 @@ async fn plan_step(
         undo: None,
         preconditions: Vec::new(),
         permissions: Vec::new(),
+        permission_checks: Vec::new(),
     };
     let doing = match &step.does {
         Does::Wait(time) => {
@@ -334,7 +339,7 @@ fn run_id(experiment: &str, clock: &Clock) -> String {
 }
 
 impl Plan {
-    /// The preconditions that do not hold, as text; `None` when all do.
+    /// The preconditions that do not hold and what the caller may not do, as text; `None` when all is well.
     pub fn unmet(&self) -> Option<String> {
         let unmet = |step: &PlannedStep| {
             let lines = step.preconditions.iter().filter(|condition| !condition.holds);
@@ -342,7 +347,8 @@ impl Plan {
                 .map(|Precondition { what, found, .. }| format!("step `{}`: {what}: {found}", step.name))
                 .collect::<Vec<_>>()
         };
-        let lines: Vec<String> = self.facts.iter().flat_map(unmet).collect();
+        let mut lines: Vec<String> = self.facts.iter().flat_map(unmet).collect();
+        lines.extend(self.denied());
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }

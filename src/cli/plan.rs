@@ -45,9 +45,10 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let aws = run::connect(&loaded, &surroundings, true, Arc::new(run::desk())).await?;
     let clock = Clock::start();
     let means = plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed, clock };
-    let plan = plan::make(&loaded, &means)
+    let mut plan = plan::make(&loaded, &means)
         .await
         .map_err(|error| run::cannot_begin(&loaded, &error.to_string(), error.help()))?;
+    run::check_permissions(&mut plan, &loaded, aws.as_deref()).await?;
     let circumstances = Circumstances {
         clock,
         seed,
@@ -64,6 +65,6 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let _ = std::io::stdout().write_all(text.as_bytes());
     match plan.unmet() {
         None => Ok(Exit::Pass),
-        Some(unmet) => Err(run::cannot_begin(&loaded, &unmet, None)),
+        Some(unmet) => Err(run::cannot_begin(&loaded, &unmet, run::unmet_help(&plan))),
     }
 }

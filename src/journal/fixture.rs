@@ -33,6 +33,7 @@ pub(crate) fn step(name: &str) -> PlannedStep {
         undo: None,
         preconditions: Vec::new(),
         permissions: vec!["rds:RebootDBInstance".to_owned()],
+        permission_checks: Vec::new(),
     }
 }
 
@@ -60,6 +61,7 @@ pub(crate) fn header() -> Header {
         plan: vec![step("fail over")],
         alarms: Vec::new(),
         watchers: Vec::new(),
+        permission_checks: Vec::new(),
     }
 }
 

@@ -183,6 +183,7 @@ fn header(services: &[Service]) -> Header {
         plan: Vec::new(),
         alarms: Vec::new(),
         watchers: Vec::new(),
+        permission_checks: Vec::new(),
     }
 }
 

@@ -46,6 +46,7 @@ impl Plan {
             plan: self.facts.clone(),
             alarms: experiment.alarms.iter().map(|alarm| alarm.value.clone()).collect(),
             watchers: self.watchers.iter().map(Watcher::facts).chain(&self.later).cloned().collect(),
+            permission_checks: self.permission_checks.clone(),
         }
     }
 

@@ -139,7 +139,7 @@ impl Bed {
 
 /// That nothing but looking, and EC2's own rehearsals, has reached the lab.
 fn untouched(lab: &Lab) {
-    let reads = ["Describe", "List", "Get"];
+    let reads = ["Describe", "List", "Get", "Simulate"];
     let calls = lab.calls();
     let mutating =
         |call: &&String| !reads.iter().any(|verb| call.starts_with(verb)) && !call.ends_with("(DryRun)");
