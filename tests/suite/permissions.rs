@@ -2,7 +2,8 @@
 //! `iam-policy` prints for it; and each permission less is found by the plan, and named.
 //!
 //! Two judges of a policy: a gate before the lab, which knows actions, resources and tags, and simulates; and moto
-//! with its own IAM, which knows actions alone, and simulates nothing.
+//! with its own IAM, which knows actions alone, and simulates nothing. With it on, moto takes no signature of a Route 53
+//! call, neither boto3's: those drills are the gate's.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -264,7 +265,10 @@ impl Judged {
 
     /// A drill under exactly its policy, and its plan under each permission less.
     async fn drill(&self, file: &Path, code: i32, mutating: &[&str]) {
-        self.allow_only(&json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] })).await;
+        self.allow_only(
+            &json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": ["*"] }] }),
+        )
+        .await;
         let printed = self.firedrill(file, &["iam-policy"]);
         let policy: Value =
             serde_json::from_slice(&printed.stdout).unwrap_or_else(|_| panic!("{}", said(&printed)));
@@ -279,7 +283,9 @@ impl Judged {
                     && line.contains(action)
                     && line.contains("iam:SimulatePrincipalPolicy")
             });
-            assert!(denied(&planned, action) || untold, "{action} is not missed: {text}");
+            // What planning itself asks is missed there, by name; moto's RDS denies without AWS's words.
+            let named = text.lines().any(|line| line.contains(action) && line.contains("status 403"));
+            assert!(denied(&planned, action) || named || untold, "{action} is not missed: {text}");
             // EC2 rehearses its calls, so that its word is had without IAM's.
             if action.starts_with("ec2:") {
                 assert!(denied(&planned, action), "{action}: {text}");
@@ -317,13 +323,7 @@ async fn motos_own_iam_lets_the_drills_through_under_their_policies() {
         "action: { ec2.stop_instances: { target: it } }",
     );
     judged.drill(&file, 0, &["StopInstances", "StartInstances"]).await;
-    let file = judged.bed.experiment(
-        &format!("route53.record: {{ zone: {}, name: www.example.com, type: A }}", judged.bed.zone),
-        "action: { route53.flip_record: { target: it, values: [\"192.0.2.9\"] } }",
-    );
-    let change = format!("POST /2013-04-01/hostedzone/{}/rrset", judged.bed.zone);
-    judged.drill(&file, 0, &[&change, &change]).await;
-    // moto accepts a failover and a promotion, and shows no effect.
+    // moto accepts a failover, and shows no effect.
     let file = judged.bed.experiment(
         "rds.instance: { id: orders-db }",
         "action: { rds.reboot_db_instance: { target: it, force_failover: true } }",

@@ -39,7 +39,8 @@ impl Request {
     /// Whether it could change anything.
     pub fn mutates(&self) -> bool {
         let operation = self.operation();
-        let reads = ["Describe", "List", "Get", "Simulate", "GET "].iter().any(|verb| operation.starts_with(verb));
+        let reads =
+            ["Describe", "List", "Get", "Simulate", "GET "].iter().any(|verb| operation.starts_with(verb));
         let rehearsal = String::from_utf8_lossy(&self.body).split('&').any(|pair| pair == "DryRun=true");
         !reads && !rehearsal
     }
