@@ -124,7 +124,7 @@ impl Action {
 /// The order of a run is `check`, `prepare`, `apply`, `effect`, `ready`. All but `apply` only look.
 #[async_trait]
 pub trait Act: Send + Sync {
-    /// The IAM actions that it needs, its looking around included.
+    /// The IAM actions that it needs, its looking around included. Its own call stands before those of its undo.
     fn permissions(&self) -> &'static [&'static str];
 
     /// What it will do, to whom, in one line.

@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+mod authority;
 pub(crate) mod autoscaling;
 pub(crate) mod cloudwatch;
 mod data;
@@ -31,6 +32,8 @@ pub mod find;
 mod guard;
 pub mod marks;
 pub mod metrics;
+pub mod permissions;
+pub mod policy;
 pub(crate) mod rds;
 pub(crate) mod route53;
 pub mod target;
@@ -45,8 +48,11 @@ pub(crate) use wait::{Look, Wait};
 /// Watchers are many and look all the time: not faster than this, also where a wait may be.
 const WATCH_AT_MOST_EVERY: Duration = Duration::from_millis(200);
 
+/// How often IAM is asked what the caller may do. A drill can go on without an answer, and a simulator may have none.
+const PERMISSION_ATTEMPTS: u32 = 2;
+
 /// The call that says who the credentials belong to.
-const WHO_AM_I: &str = "sts:GetCallerIdentity";
+pub const WHO_AM_I: &str = "sts:GetCallerIdentity";
 
 /// How to reach AWS, and what may be changed there.
 #[derive(Clone, Debug)]
@@ -142,6 +148,7 @@ pub struct Aws {
     readers: Clients,
     writers: Clients,
     sts: aws_sdk_sts::Client,
+    iam: aws_sdk_iam::Client,
     identity: OnceLock<Identity>,
     halted: Arc<AtomicBool>,
 }
@@ -159,6 +166,12 @@ impl Aws {
                 .interceptor(guard::Lookout::reading(witness.clone()))
                 .build(),
         );
+        let iam = aws_sdk_iam::Client::from_conf(
+            aws_sdk_iam::config::Builder::from(&config)
+                .retry_config(patience().with_max_attempts(PERMISSION_ATTEMPTS))
+                .interceptor(guard::Lookout::reading(witness.clone()))
+                .build(),
+        );
         Ok(Aws {
             settings,
             config,
@@ -166,6 +179,7 @@ impl Aws {
             readers,
             writers,
             sts,
+            iam,
             identity: OnceLock::new(),
             halted: Arc::default(),
         })
@@ -188,6 +202,7 @@ impl Aws {
             writers: readers.clone(),
             readers,
             sts: self.sts.clone(),
+            iam: self.iam.clone(),
             identity: OnceLock::new(),
             halted: Arc::default(),
         }
@@ -235,6 +250,11 @@ impl Aws {
         &self.settings.region
     }
 
+    /// The role that the environment names.
+    pub fn role(&self) -> Option<&str> {
+        self.settings.role.as_deref()
+    }
+
     /// What the ledgers get their clients from.
     pub fn data_plane(&self) -> DataPlane {
         DataPlane::new(&self.config, &self.settings)
@@ -273,6 +293,10 @@ impl Aws {
 
     pub(crate) fn note(&self, text: String) {
         self.witness.noted(text);
+    }
+
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        &self.iam
     }
 
     pub(crate) fn ec2(&self) -> &aws_sdk_ec2::Client {

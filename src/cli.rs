@@ -13,6 +13,7 @@ pub mod check;
 mod claim;
 pub mod failure;
 pub mod frozen;
+pub mod iam_policy;
 pub mod init;
 pub mod interlocks;
 pub mod lab;
@@ -80,6 +81,8 @@ enum Verb {
     Recover(recover::RecoverArgs),
     /// Render the report of a stored run.
     Report(report::ReportArgs),
+    /// Print the least-privilege IAM policy for an experiment in an environment.
+    IamPolicy(iam_policy::IamPolicyArgs),
     /// What a step can do.
     Actions(actions::ActionsArgs),
     /// What can be measured.
@@ -146,6 +149,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Abort(args) => abort::run(&args, colour),
         Verb::Recover(args) => recover::run(&args, colour),
         Verb::Report(args) => report::run(&args, colour),
+        Verb::IamPolicy(args) => iam_policy::run(args, colour),
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
         Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),
         Verb::Lab(args) => lab::run(args),

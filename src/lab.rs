@@ -14,6 +14,7 @@ mod database;
 mod ec2;
 mod ecs;
 mod elbv2;
+mod iam;
 mod plane;
 mod rds;
 mod region;

@@ -14,12 +14,13 @@ use crate::lookout::Lookout;
 use crate::probe::prometheus::ask::PrometheusAsk;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts};
+use crate::run::event::{PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
 
 pub mod frozen;
+pub mod permit;
 mod rest;
 pub mod sealed;
 mod start;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub lookouts: Vec<Lookout>,
     /// What must hold before anything is touched, whatever the steps do.
     pub preconditions: Vec<Precondition>,
+    /// Whether the caller may do what the watchers, probes and alarms need, once that was asked.
+    pub permission_checks: Vec<PermissionCheck>,
 }
 
 /// One step, resolved.
@@ -239,8 +242,19 @@ pub async fn make(loaded: &Loaded, means: &Means<'_>) -> Result<Plan, PlanError>
         lookouts(experiment, &opening).map_err(|(rule, why)| PlanError::Guardrail { rule, why })?;
     let preconditions = start::conditions(experiment, means.aws, &facts).await?;
     let Attached { watchers, later, missing } = attach(experiment, means, &steps).await?;
-    let unwatched = missing;
-    Ok(Plan { run, steps, facts, lanes, probes, watchers, later, unwatched, lookouts, preconditions })
+    Ok(Plan {
+        run,
+        steps,
+        facts,
+        lanes,
+        probes,
+        watchers,
+        later,
+        unwatched: missing,
+        lookouts,
+        preconditions,
+        permission_checks: Vec::new(),
+    })
 }
 
 /// Whom the guardrails ask, in the order of the file. The error is the rule, and why it cannot be asked.
@@ -300,6 +314,7 @@ async fn plan_step(
         permissions: Vec::new(),
         usual: None,
         undo_usual: None,
+        permission_checks: Vec::new(),
     };
     let doing = match &step.does {
         Does::Wait(time) => {
@@ -402,7 +417,7 @@ fn run_id(experiment: &str, clock: &Clock) -> String {
 }
 
 impl Plan {
-    /// The preconditions that do not hold, as text; `None` when all do.
+    /// The preconditions that do not hold and what the caller may not do, as text; `None` when all is well.
     pub fn unmet(&self) -> Option<String> {
         let start = self.preconditions.iter().filter(|condition| !condition.holds);
         let start = start.map(|Precondition { what, found, .. }| format!("{what}: {found}"));
@@ -412,7 +427,8 @@ impl Plan {
                 .map(|Precondition { what, found, .. }| format!("step `{}`: {what}: {found}", step.name))
                 .collect::<Vec<_>>()
         };
-        let lines: Vec<String> = start.chain(self.facts.iter().flat_map(unmet)).collect();
+        let mut lines: Vec<String> = start.chain(self.facts.iter().flat_map(unmet)).collect();
+        lines.extend(self.denied());
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }

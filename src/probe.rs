@@ -38,6 +38,7 @@ mod ledger;
 pub mod mysql;
 pub mod mysql_ledger;
 pub mod pace;
+mod permissions;
 pub mod postgres;
 pub mod postgres_ledger;
 pub mod prober;

@@ -79,7 +79,7 @@ impl Act for TerminateInstances {
         }
         let rehearsal =
             aws.ec2().terminate_instances().set_instance_ids(Some(found.ids())).dry_run(true).send().await;
-        facts.push(rehearsed(TERMINATE, &found.names(), rehearsal)?);
+        facts.extend(rehearsed(TERMINATE, &found.names(), rehearsal)?);
         Ok(facts)
     }
 
@@ -141,7 +141,7 @@ impl Act for StopInstances {
         }
         let rehearsal =
             aws.ec2().stop_instances().set_instance_ids(Some(found.ids())).dry_run(true).send().await;
-        facts.push(rehearsed(STOP, &found.names(), rehearsal)?);
+        facts.extend(rehearsed(STOP, &found.names(), rehearsal)?);
         Ok(facts)
     }
 
@@ -203,7 +203,7 @@ impl Act for StartInstances {
             .collect();
         let rehearsal =
             aws.ec2().start_instances().set_instance_ids(Some(found.ids())).dry_run(true).send().await;
-        facts.push(rehearsed(START, &found.names(), rehearsal)?);
+        facts.extend(rehearsed(START, &found.names(), rehearsal)?);
         Ok(facts)
     }
 
@@ -265,7 +265,7 @@ impl Act for RebootInstances {
             .collect();
         let rehearsal =
             aws.ec2().reboot_instances().set_instance_ids(Some(found.ids())).dry_run(true).send().await;
-        facts.push(rehearsed(REBOOT, &found.names(), rehearsal)?);
+        facts.extend(rehearsed(REBOOT, &found.names(), rehearsal)?);
         Ok(facts)
     }
 

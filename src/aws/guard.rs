@@ -246,8 +246,8 @@ impl fmt::Debug for Lookout {
 }
 
 /// Whether an operation only looks, by AWS's own naming.
-fn reads(operation: &str) -> bool {
-    ["Describe", "List", "Get"].iter().any(|verb| operation.starts_with(verb))
+pub(super) fn reads(operation: &str) -> bool {
+    ["Describe", "List", "Get", "Simulate"].iter().any(|verb| operation.starts_with(verb))
 }
 
 impl Intercept for Lookout {
@@ -342,7 +342,9 @@ mod tests {
 
     #[test]
     fn reading_operations_are_known_by_their_verbs() {
-        for operation in ["DescribeInstances", "ListTasks", "GetChange", "GetCallerIdentity"] {
+        for operation in
+            ["DescribeInstances", "ListTasks", "GetChange", "GetCallerIdentity", "SimulatePrincipalPolicy"]
+        {
             assert!(reads(operation));
         }
         for operation in

@@ -10,7 +10,7 @@ use aws_smithy_types::DateTime;
 
 use super::{Aws, Fault};
 
-const OPERATION: &str = "cloudwatch:GetMetricStatistics";
+pub(crate) const OPERATION: &str = "cloudwatch:GetMetricStatistics";
 
 /// A reader of metrics, in one region with one identity.
 #[derive(Clone)]

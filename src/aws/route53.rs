@@ -50,7 +50,7 @@ pub(crate) async fn zone_id(aws: &Aws, zone: &str) -> Result<String, Fault> {
 }
 
 /// Whether this is a zone's id: those have no dot and no small letter, names have both.
-fn is_id(zone: &str) -> bool {
+pub(super) fn is_id(zone: &str) -> bool {
     !zone.is_empty() && zone.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 

@@ -210,6 +210,7 @@ fn record(settings: &Settings, probes: &[Probe], clock: Clock, seen: UnboundedRe
         alarms: Vec::new(),
         watchers: Vec::new(),
         safety: Safety::default(),
+        permission_checks: Vec::new(),
         probes: settings.modes.iter().zip(probes).map(facts).collect(),
         objectives: Objectives::default(),
         steady_state: SteadyState { watch: CALM.as_secs_f64(), availability: 1.0 },

@@ -55,9 +55,10 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let aws = run::connect(&loaded, &surroundings, true, Arc::new(run::desk())).await?;
     let clock = Clock::start();
     let means = plan::Means { aws: aws.as_deref(), resolver: surroundings.resolver(), seed, clock };
-    let plan = plan::make(&loaded, &means)
+    let mut plan = plan::make(&loaded, &means)
         .await
         .map_err(|error| run::cannot_begin(&loaded, &error.to_string(), error.help()))?;
+    run::check_permissions(&mut plan, &loaded, aws.as_deref()).await?;
     let environment = surroundings.facts(&loaded, aws.as_deref()).await?;
     let circumstances = Circumstances { clock, seed, dry_run: true, environment: environment.clone() };
     let mut header = plan.header(&loaded, circumstances);
@@ -69,7 +70,7 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     // A reader that has gone away (`| head`) is no error.
     let _ = std::io::stdout().write_all(text.as_bytes());
     if let Some(unmet) = plan.unmet() {
-        return Err(run::cannot_begin(&loaded, &unmet, None));
+        return Err(run::cannot_begin(&loaded, &unmet, run::unmet_help(&plan)));
     }
     let now = clock.began();
     let gate = Gate { loaded: &loaded, surroundings: &surroundings, aws: aws.as_deref(), now };

@@ -202,9 +202,13 @@ impl Drill<'_> {
             let made = Made { loaded, surroundings, environment, seed: self.seed, now };
             made.same_as(opened, plan.as_ref())?;
         }
-        let plan = plan.map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
+        let mut plan = plan.map_err(|error| cannot_begin(loaded, &error.to_string(), error.help()))?;
+        check_permissions(&mut plan, loaded, aws.as_deref()).await?;
         if let Some(unmet) = plan.unmet() {
-            return Err(cannot_begin(loaded, &unmet, None));
+            return Err(cannot_begin(loaded, &unmet, unmet_help(&plan)));
+        }
+        for line in plan.reservations() {
+            super::say(&format!("{}\n", loaded.redactor.clean(&line)));
         }
         let gate = Gate { loaded, surroundings, aws: aws.as_deref(), now };
         let passed = match self.args.dry_run {
@@ -324,6 +328,18 @@ fn exit_of(report: &Report) -> Exit {
 /// Where the clients announce their calls; until there is a journal, people are told of slow ones.
 pub fn desk() -> Desk {
     Desk::telling(|text| super::say(&format!("{text}\n")))
+}
+
+/// Asks whether the caller may do all that the plan needs; nothing when it needs nothing of AWS.
+pub async fn check_permissions(plan: &mut Plan, loaded: &Loaded, aws: Option<&Aws>) -> Result<(), Failure> {
+    let Some(aws) = aws else { return Ok(()) };
+    let checked = plan.check_permissions(&loaded.experiment, aws).await;
+    checked.map_err(|fault| cannot_begin(loaded, &fault.to_string(), Some(&fault.help)))
+}
+
+/// What to do about a plan that cannot be carried out as things are, where one thing helps all of it.
+pub fn unmet_help(plan: &Plan) -> Option<&'static str> {
+    plan.is_denied().then_some(plan::permit::HELP)
 }
 
 /// What to do about a probe that cannot be made ready.

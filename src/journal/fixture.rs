@@ -35,6 +35,7 @@ pub(crate) fn step(name: &str) -> PlannedStep {
         permissions: vec!["rds:RebootDBInstance".to_owned()],
         usual: None,
         undo_usual: None,
+        permission_checks: Vec::new(),
     }
 }
 
@@ -63,6 +64,7 @@ pub(crate) fn header() -> Header {
         alarms: Vec::new(),
         watchers: Vec::new(),
         safety: Safety::default(),
+        permission_checks: Vec::new(),
     }
 }
 

@@ -20,6 +20,7 @@ use super::ec2::group::{self, Group};
 use super::ec2::{Ec2, Template};
 use super::ecs::{self, Ecs};
 use super::elbv2::Elb;
+use super::iam::Iam;
 use super::rds::{self, Rds};
 use super::resolver::{self, Resolver};
 use super::route53::Route53;
@@ -102,6 +103,7 @@ impl Region {
         plane.add("ecs", Arc::new(ecs));
         plane.add("rds", Arc::new(rds.clone()));
         plane.add("route53", Arc::new(route53));
+        plane.add("iam", Arc::new(Iam));
         plane.add("sts", Arc::new(Sts::new(world.clone(), identities)));
         let plane = Arc::new(plane);
         let answering = Resolver::new(world.zone.clone(), pace);

@@ -156,6 +156,35 @@ fn the_dns_server_speaks_tcp_too() {
     }
 }
 
+#[tokio::test]
+async fn everything_is_allowed_to_whoever_has_policies_at_all() {
+    let lab = Lab::start(Settings::default()).expect("a lab");
+    let iam = Clients::of(&lab).iam();
+    let simulate = |source: &str| {
+        let call = iam
+            .simulate_principal_policy()
+            .policy_source_arn(source)
+            .resource_arns("arn:x")
+            .resource_arns("*");
+        call.action_names("ec2:StopInstances").action_names("rds:DescribeEvents").send()
+    };
+    for source in ["arn:aws:iam::123456789012:user/firedrill", "arn:aws:iam::123456789012:role/drill"] {
+        let answer = simulate(source).await.expect("it is simulated");
+        let results = answer.evaluation_results();
+        assert_eq!(results.len(), 4, "{results:?}");
+        assert!(results.iter().all(|result| result.eval_decision().as_str() == "allowed"), "{results:?}");
+        assert_eq!(results[2].eval_action_name(), "rds:DescribeEvents");
+        assert_eq!(results[2].eval_resource_name(), Some("arn:x"));
+    }
+    // A session has no policies of its own: its role has.
+    for (source, expected) in [
+        ("arn:aws:sts::123456789012:assumed-role/drill/firedrill", "InvalidInput"),
+        ("arn:aws:iam::123456789012:user/nobody", "NoSuchEntity"),
+    ] {
+        assert_eq!(code(&simulate(source).await), expected, "{source}");
+    }
+}
+
 #[test]
 fn what_is_no_signed_call_gets_a_sentence() {
     let lab = Lab::start(Settings::default()).expect("a lab");

@@ -204,8 +204,8 @@ impl ControlPlane {
         let Some(caller) = self.identities.arn(&scope.key) else {
             return Some(Err(Fault::unknown_key(protocol)));
         };
-        // Route 53 and STS are global: their requests may be signed for any region.
-        if scope.region != REGION && !matches!(scope.service.as_str(), "route53" | "sts") {
+        // Route 53, IAM and STS are global: their requests may be signed for any region.
+        if scope.region != REGION && !matches!(scope.service.as_str(), "route53" | "iam" | "sts") {
             let message = format!(
                 "Credential should be scoped to a valid region, not '{}'. The lab is region '{REGION}'.",
                 scope.region

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::Plan;
-use crate::run::event::Header;
+use super::permit::grouped;
+use crate::run::event::{Header, MayI, PermissionCheck};
 
 impl Plan {
     /// The plan as text: what would happen to what, in which order, and how it would be undone.
@@ -77,9 +78,10 @@ impl Plan {
                 let mark = if condition.holds { "ok " } else { "NOT" };
                 writeln!(out, "   {mark}        {}: {}", condition.what, condition.found)?;
             }
-            if !step.permissions.is_empty() {
+            if step.permission_checks.is_empty() && !step.permissions.is_empty() {
                 writeln!(out, "   needs      {}", step.permissions.join(", "))?;
             }
+            write_checks(&step.permission_checks, out)?;
             match (&step.undo, step.irreversible, step.mutates) {
                 (Some(undo), _, _) => writeln!(out, "   undo       {undo}")?,
                 (None, true, _) => writeln!(out, "   undo       none: it is IRREVERSIBLE")?,
@@ -97,6 +99,26 @@ impl Plan {
         for missing in &self.unwatched {
             writeln!(out, "  NOT        {missing}")?;
         }
+        if !header.permission_checks.is_empty() {
+            writeln!(out, "\nNeeded beside the steps, by watchers, probes and alarms")?;
+            write_checks(&header.permission_checks, out)?;
+        }
         Ok(())
     }
+}
+
+/// What the caller may do in one line for each way in which that is known; what not, in a line of its own.
+fn write_checks(checks: &[PermissionCheck], out: &mut String) -> std::fmt::Result {
+    let with = |answer| grouped(checks.iter().filter(move |check| check.answer == answer));
+    for (because, actions) in with(MayI::Allowed) {
+        writeln!(out, "   may        {actions} (by {because})")?;
+    }
+    for check in checks.iter().filter(|check| check.is_denied()) {
+        let without = if check.optional { "; the drill does without" } else { "" };
+        writeln!(out, "   NOT        {check}{without}")?;
+    }
+    for (because, actions) in with(MayI::CannotTell) {
+        writeln!(out, "   UNKNOWN    cannot tell whether you may {actions}: {because}")?;
+    }
+    Ok(())
 }

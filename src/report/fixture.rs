@@ -184,6 +184,7 @@ fn header(services: &[Service]) -> Header {
         alarms: Vec::new(),
         watchers: Vec::new(),
         safety: Safety::default(),
+        permission_checks: Vec::new(),
     }
 }
 

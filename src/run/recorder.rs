@@ -112,7 +112,9 @@ pub fn clean_header(header: &mut Header, redactor: &Redactor) {
             clean(&mut condition.what);
             clean(&mut condition.found);
         });
+        step.permission_checks.iter_mut().for_each(|check| clean(&mut check.because));
     }
+    header.permission_checks.iter_mut().for_each(|check| clean(&mut check.because));
 }
 
 /// Who hears the clients' notes while no journal is open.

@@ -59,6 +59,7 @@ impl Plan {
                     false => vec![cloudwatch::DESCRIBE_ALARMS.to_owned()],
                 },
             },
+            permission_checks: self.permission_checks.clone(),
         }
     }
 

@@ -139,7 +139,7 @@ impl Bed {
 
 /// That nothing but looking, and EC2's own rehearsals, has reached the lab.
 fn untouched(lab: &Lab) {
-    let reads = ["Describe", "List", "Get"];
+    let reads = ["Describe", "List", "Get", "Simulate"];
     let calls = lab.calls();
     let mutating =
         |call: &&String| !reads.iter().any(|verb| call.starts_with(verb)) && !call.ends_with("(DryRun)");
@@ -234,7 +234,7 @@ fn no_permission() {
     let bed = Bed::in_lab(&lab);
     let storefront = "ec2.instance: { tags: { app: storefront }, pick: { count: 1 } }";
     lab.provoke("TerminateInstances", Provocation::AccessDenied);
-    let words = ["step `the fault`", "UnauthorizedOperation", "allow `ec2:TerminateInstances`"];
+    let words = ["step `the fault`", "UnauthorizedOperation", "you may not ec2:TerminateInstances on i-"];
     let file = bed.experiment(storefront, TERMINATE);
     for verb in ["plan", "run"] {
         bed.fails(verb, &file, SOON, &words);

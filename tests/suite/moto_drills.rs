@@ -11,14 +11,15 @@ use serde_json::Value;
 use crate::support::{firedrill, said};
 use crate::support_moto::Moto;
 
-struct Bed {
-    moto: Moto,
-    folder: tempfile::TempDir,
-    zone: String,
+/// moto with something to break in it, and an environment that leads to it.
+pub(crate) struct Bed {
+    pub(crate) moto: Moto,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) zone: String,
 }
 
 impl Bed {
-    async fn arrange() -> Option<Bed> {
+    pub(crate) async fn arrange() -> Option<Bed> {
         let moto = Moto::start()?;
         let config = moto.arranging().await;
         let tags = TagSpecification::builder()
@@ -75,7 +76,7 @@ impl Bed {
         std::fs::write(self.folder.path().join("firedrill.yaml"), text).expect("written");
     }
 
-    fn experiment(&self, target: &str, step: &str) -> PathBuf {
+    pub(crate) fn experiment(&self, target: &str, step: &str) -> PathBuf {
         let text = format!(
             "kind: Experiment\nname: drill\nobjectives: {{ rto: 10s }}\ntargets:\n  it: {{ {target} }}\nprobes:\n  api:\n    http: {{ url: \"{}/moto-api/\" }}\n\
              steady_state: {{ for: 1s }}\nsteps:\n  - name: the fault\n    timeout: 3s\n    {step}\nrecovery: {{ confirm: 1s, within: 20s }}\n",

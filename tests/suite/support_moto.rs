@@ -39,7 +39,8 @@ impl Request {
     /// Whether it could change anything.
     pub fn mutates(&self) -> bool {
         let operation = self.operation();
-        let reads = ["Describe", "List", "Get", "GET "].iter().any(|verb| operation.starts_with(verb));
+        let reads =
+            ["Describe", "List", "Get", "Simulate", "GET "].iter().any(|verb| operation.starts_with(verb));
         let rehearsal = String::from_utf8_lossy(&self.body).split('&').any(|pair| pair == "DryRun=true");
         !reads && !rehearsal
     }
@@ -187,7 +188,7 @@ fn read_request(stream: &mut TcpStream) -> Option<Request> {
 }
 
 /// Sends a request on and brings the answer back whole.
-fn relay(upstream: SocketAddr, request: &Request) -> Reply {
+pub fn relay(upstream: SocketAddr, request: &Request) -> Reply {
     let forward = || -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect(upstream)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;

@@ -68,26 +68,28 @@ pub(super) fn restartable(instance: &Instance) -> Vec<Precondition> {
     facts
 }
 
-/// What EC2's own rehearsal of the call says.
+/// What EC2's own rehearsal of the call says. That the caller may not make it is nothing of the resource's: the
+/// permission check says so, by name.
 pub(super) fn rehearsed<T, E>(
     operation: &str,
     names: &str,
     answer: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<Precondition, Fault>
+) -> Result<Option<Precondition>, Fault>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let what = format!("EC2 would accept {operation} (DryRun)");
     let fault = match answer {
-        Ok(_) => return Ok(precondition(what, false, "EC2 did not treat the call as a dry run")),
+        Ok(_) => return Ok(Some(precondition(what, false, "EC2 did not treat the call as a dry run"))),
         Err(error) => Fault::read(operation, names, error),
     };
     match fault.kind {
         _ if fault.code.as_deref() == Some("DryRunOperation") => {
-            Ok(precondition(what, true, "it would have succeeded"))
+            Ok(Some(precondition(what, true, "it would have succeeded")))
         }
-        FaultKind::Refused | FaultKind::Denied | FaultKind::Absent => {
-            Ok(precondition(what, false, format!("{fault}; {}", fault.help)))
+        FaultKind::Denied => Ok(None),
+        FaultKind::Refused | FaultKind::Absent => {
+            Ok(Some(precondition(what, false, format!("{fault}; {}", fault.help))))
         }
         _ => Err(fault),
     }

@@ -56,6 +56,10 @@ impl Clients {
         aws_sdk_ec2::Client::new(&self.config())
     }
 
+    pub(in crate::lab) fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.config())
+    }
+
     pub(in crate::lab) fn ecs(&self) -> aws_sdk_ecs::Client {
         aws_sdk_ecs::Client::new(&self.config())
     }

@@ -1,6 +1,7 @@
 //! What is known before anything happens: the journal's first line, and the facts in it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub struct Header {
     /// What may stop the run, and what was looked at before it began.
     #[serde(default)]
     pub safety: Safety,
+    /// Whether the caller may do what the watchers, probes and alarms need.
+    #[serde(default)]
+    pub permission_checks: Vec<PermissionCheck>,
 }
 
 /// What may stop a run, and what was looked at before it began.
@@ -288,6 +292,9 @@ pub struct PlannedStep {
     /// How long undoing it usually takes; absent when nobody can say, or there is nothing to undo.
     #[serde(default)]
     pub undo_usual: Option<Usual>,
+    /// Whether the caller may do them.
+    #[serde(default)]
+    pub permission_checks: Vec<PermissionCheck>,
 }
 
 /// How long something usually takes, in seconds.
@@ -297,6 +304,68 @@ pub struct Usual {
     pub from: f64,
     /// At the usual worst.
     pub to: f64,
+}
+
+/// Whether the caller may do one thing that a drill needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PermissionCheck {
+    /// The IAM action, such as `rds:RebootDBInstance`.
+    pub action: String,
+    /// On what: ARNs, or `*`.
+    pub resources: Vec<String>,
+    /// The answer.
+    pub answer: MayI,
+    /// How the answer is known, or why there is none.
+    pub because: String,
+    /// Whether a drill does without it: then a denial does not stop the run.
+    pub optional: bool,
+}
+
+impl PermissionCheck {
+    /// Whether the caller may not.
+    pub fn is_denied(&self) -> bool {
+        self.answer == MayI::Denied
+    }
+
+    /// Whether the run must not begin for it.
+    pub fn stops(&self) -> bool {
+        self.is_denied() && !self.optional
+    }
+
+    /// The action, and on what: `ec2:TerminateInstances on i-0abc123def4567890`.
+    pub fn subject(&self) -> String {
+        let short = |arn: &String| match arn.rsplit(['/', ':']).next() {
+            Some(last) if last != "*" => last.to_owned(),
+            _ => arn.clone(),
+        };
+        match self.resources.as_slice() {
+            [all] if all == "*" => self.action.clone(),
+            some => format!("{} on {}", self.action, some.iter().map(short).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+impl fmt::Display for PermissionCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PermissionCheck { because, .. } = self;
+        match self.answer {
+            MayI::Allowed => write!(f, "you may {}: {because}", self.subject()),
+            MayI::Denied => write!(f, "you may not {}: {because}", self.subject()),
+            MayI::CannotTell => write!(f, "cannot tell whether you may {}: {because}", self.subject()),
+        }
+    }
+}
+
+/// The answer to whether the caller may do something; of several, the greatest is the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MayI {
+    /// Yes.
+    Allowed,
+    /// AWS was asked and gave no answer, or could not be asked.
+    CannotTell,
+    /// No.
+    Denied,
 }
 
 /// A fact about the world that a step relies on.
