@@ -13,6 +13,7 @@ use crate::aws::{Aws, Fault};
 use crate::clock::Clock;
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
+use crate::report::facts::clean;
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
@@ -217,7 +218,8 @@ impl Drill<'_> {
         let dir = self.store.join(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
         let title = if title.is_empty() { title } else { format!(": {title}") };
-        super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
+        let begins = format!("{} in {}{title}", header.experiment.name, header.environment.name);
+        super::say(&format!("{}\n", clean(&loaded.redactor.clean(&begins))));
         let mut live = Live::new(&header, self.colour);
         let run = Run {
             script: plan.script(loaded, self.args.dry_run),

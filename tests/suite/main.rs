@@ -20,6 +20,7 @@ mod moto_drills;
 mod pg_drill;
 mod postgres;
 mod redis_sentinel;
+mod secrets;
 mod stalls;
 mod stress;
 mod support;
