@@ -10,6 +10,7 @@ mod contract;
 mod dns_cutover;
 mod experiments;
 mod exports;
+mod fuzz;
 mod haproxy;
 mod kinds;
 mod lab_drills;
