@@ -8,6 +8,7 @@ mod bad_luck;
 mod calibrate;
 mod contract;
 mod dns_cutover;
+mod escapes;
 mod experiments;
 mod exports;
 mod fuzz;
