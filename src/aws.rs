@@ -43,7 +43,7 @@ pub use data::DataPlane;
 pub use fault::{Fault, FaultKind};
 pub(crate) use guard::Purpose;
 pub use guard::{Silent, Witness};
-pub(crate) use wait::{Look, Wait};
+pub(crate) use wait::{Look, Wait, jittered};
 
 /// Watchers are many and look all the time: not faster than this, also where a wait may be.
 const WATCH_AT_MOST_EVERY: Duration = Duration::from_millis(200);

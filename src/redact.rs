@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
 /// What stands in a secret's place.
@@ -14,6 +17,12 @@ const MASK: &str = "***";
 const SHORTEST: usize = 4;
 /// A line of a secret of several lines is hidden by itself from this length on.
 const SHORTEST_LINE: usize = 8;
+/// The part of an encoded secret that is its own is hidden from this length on.
+const SHORTEST_ENCODED: usize = 8;
+/// What a URL's path and query leave as it is, as most programs write them.
+const LOOSE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'#').add(b'?').add(b'%');
+/// The same, as RFC 3986 and JavaScript have it.
+const STRICT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The secrets of a run.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -34,13 +43,12 @@ impl Redactor {
     }
 
     /// Hides this value from now on, and the forms in which it is likely to come back: the lines of a
-    /// longer text, the password of a URL or DSN with and without percent encoding, JSON's escapes.
+    /// longer text, the password of a URL or DSN, and each of them percent-encoded, in base64, and with the
+    /// escapes of JSON and HTML.
     pub fn add(&mut self, secret: &str) {
         let secret = secret.trim();
-        self.insert(secret);
-        self.insert(&percent_decoded(secret));
-        let escaped = serde_json::to_string(secret).unwrap_or_default();
-        self.insert(escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default());
+        self.insert_encoded(secret);
+        self.insert_encoded(&percent_decoded(secret));
         for line in secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE) {
             self.insert(line);
         }
@@ -51,8 +59,32 @@ impl Redactor {
     /// (`password=…`), the rest of the text staying readable.
     pub fn add_passwords(&mut self, text: &str) {
         for password in passwords(text) {
-            self.insert(password);
-            self.insert(&percent_decoded(password));
+            self.insert_encoded(password);
+            self.insert_encoded(&percent_decoded(password));
+        }
+    }
+
+    /// A secret as it is, and as a server or a program may have encoded it.
+    fn insert_encoded(&mut self, secret: &str) {
+        if secret.chars().count() < SHORTEST {
+            return;
+        }
+        self.insert(secret);
+        let escaped = serde_json::to_string(secret).unwrap_or_default();
+        self.insert(escaped.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default());
+        for set in [NON_ALPHANUMERIC, STRICT, LOOSE] {
+            let encoded = utf8_percent_encode(secret, set).to_string();
+            self.insert(&lower_percent(&encoded));
+            // A form writes a space in its own way.
+            self.insert(&encoded.replace("%20", "+"));
+            self.insert(&encoded);
+        }
+        let html =
+            secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        self.insert(&html);
+        self.insert(&html.replace('\'', "&#39;"));
+        for part in in_base64(secret) {
+            self.insert(&part);
         }
     }
 
@@ -169,6 +201,35 @@ pub fn passwords(text: &str) -> Vec<&str> {
     found
 }
 
+/// What a secret looks like in base64, which depends on where it stands in what is encoded. The characters
+/// that also hold bits of its neighbours are left out.
+fn in_base64(secret: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for before in 0..3 {
+        let mut bytes = vec![0; before];
+        bytes.extend_from_slice(secret.as_bytes());
+        let first = (before * 8).div_ceil(6);
+        let last = bytes.len() * 8 / 6;
+        for encoded in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+            parts.extend(
+                encoded.get(first..last).filter(|part| part.len() >= SHORTEST_ENCODED).map(str::to_owned),
+            );
+        }
+    }
+    parts
+}
+
+/// The digits of percent encoding in lower case, the rest as it is.
+fn lower_percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = 0;
+    for c in text.chars() {
+        out.push(if digits > 0 { c.to_ascii_lowercase() } else { c });
+        digits = if c == '%' { 2 } else { u8::saturating_sub(digits, 1) };
+    }
+    out
+}
+
 fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -236,6 +297,22 @@ mod tests {
         let redactor = hiding(&["first line\nsecond \"line\"\n"]);
         assert_eq!(redactor.clean("x first line y second \"line\""), "x *** y ***");
         assert_eq!(redactor.clean(r#"{"v":"first line\nsecond \"line\""}"#), r#"{"v":"***"}"#);
+    }
+
+    #[test]
+    fn a_secret_is_known_in_base64_wherever_it_stands() {
+        let redactor = hiding(&["hunter22+hunter22"]);
+        for before in ["", "u", "us", "user:", "a longer name:"] {
+            let encoded = STANDARD_NO_PAD.encode(format!("{before}hunter22+hunter22"));
+            let cleaned = redactor.clean(&encoded);
+            assert!(
+                cleaned.contains("***") && cleaned.len() < encoded.len() / 2 + before.len() + 6,
+                "{cleaned}"
+            );
+        }
+        assert_eq!(redactor.clean("key=hunter22%2bhunter22&x"), "key=***&x");
+        assert_eq!(redactor.clean("key=hunter22%2Bhunter22&x"), "key=***&x");
+        assert_eq!(hiding(&["a<b&c d"]).clean("a&lt;b&amp;c d a%3Cb%26c+d"), "*** ***");
     }
 
     #[test]

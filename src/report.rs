@@ -19,7 +19,7 @@ pub mod text;
 
 mod chart;
 mod cutover;
-mod facts;
+pub(crate) mod facts;
 mod facts_judged;
 #[cfg(test)]
 mod fixture;

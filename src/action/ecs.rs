@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_ecs::types::{SchedulingStrategy, Service, Task};
 
+use super::undo::Restored;
 use super::{
     Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, one_by_one, precondition, sighted,
     still_to_do,
@@ -315,7 +316,7 @@ pub(super) async fn restore(
     cluster: &str,
     service: &str,
     desired_count: u32,
-) -> Result<String, Fault> {
+) -> Result<Restored, Fault> {
     let wanted = i32::try_from(desired_count).unwrap_or(i32::MAX);
     let already = ecs::service(aws, cluster, service).await?.desired_count == wanted;
     if !already {
@@ -326,7 +327,8 @@ pub(super) async fn restore(
     }
     steady(aws, cluster, service, SETTLED).await?;
     let how = if already { "already wants" } else { "wants" };
-    Ok(format!("{service} {how} {desired_count} tasks again and runs them"))
+    let told = format!("{service} {how} {desired_count} tasks again and runs them");
+    Ok(Restored { told, acted: !already, already })
 }
 
 /// Waits until one deployment is left and runs what it should.

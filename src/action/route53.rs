@@ -7,6 +7,7 @@ use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, RrType};
 use indexmap::IndexMap;
 
 use self::record_set::RecordSet;
+use super::undo::Restored;
 use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, precondition, sighted};
 use crate::aws::find::{Found, Target, rr_type};
 use crate::aws::{Aws, Fault, FaultKind, Look, Purpose, Wait, route53};
@@ -269,11 +270,12 @@ pub(super) async fn restore(
     step: &str,
     zone_id: &str,
     record_sets: &[RecordSet],
-) -> Result<String, Fault> {
+) -> Result<Restored, Fault> {
     let differing = differing(aws, zone_id, record_sets).await?;
     let names: Vec<String> = record_sets.iter().map(RecordSet::describe).collect();
     if differing.is_empty() {
-        return Ok(format!("already as it was: {}", names.join("; ")));
+        let told = format!("already as it was: {}", names.join("; "));
+        return Ok(Restored { told, acted: false, already: true });
     }
     let change = upsert(aws, Purpose::Undo, step, zone_id, &differing).await?;
     synced(aws, &names.join("; "), &change, SETTLED).await?;
@@ -287,7 +289,8 @@ pub(super) async fn restore(
             "somebody else may be changing it: look at the record in the console",
         ));
     }
-    Ok(format!("restored {}", names.join("; ")))
+    let told = format!("restored {}", names.join("; "));
+    Ok(Restored { told, acted: true, already: differing.len() < record_sets.len() })
 }
 
 /// Those of `record_sets` that the zone does not hold as they are here.

@@ -3,10 +3,27 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::route53::record_set::RecordSet;
 use super::{ec2, ecs, rds, route53};
-use crate::aws::{Aws, Fault};
+use crate::aws::{Aws, Fault, jittered};
+
+/// For how many looks a resource that needs nothing is watched before that is believed: a call whose answer
+/// was lost may still be on its way, and AWS may show an older state for some seconds after a change.
+const LOOKS: u32 = 10;
+/// How often it is begun anew after a failure that may pass.
+const ANEW: u32 = 5;
+
+/// What one attempt to put the prior state back came to.
+pub(super) struct Restored {
+    /// What was done, for people.
+    pub(super) told: String,
+    /// Whether anything was changed.
+    pub(super) acted: bool,
+    /// Whether any of the resources was found as it should be, so that nothing was done to it.
+    pub(super) already: bool,
+}
 
 /// What puts the prior state back. It looks first, so that doing it twice, or after somebody else
 /// did it, changes nothing.
@@ -87,7 +104,43 @@ impl Undo {
     }
 
     /// Puts the prior state back and waits until it is. The answer says what was done.
+    ///
+    /// Every attempt looks before it acts, so that a call whose answer was lost is repeated only where its
+    /// effect is missing.
+    ///
+    /// # Errors
+    /// A call failed in a way that does not pass, or did so again and again.
     pub async fn apply(&self, aws: &Aws, step: &str) -> Result<String, Fault> {
+        let began = Instant::now();
+        let mut told = None;
+        let mut failures = 0;
+        loop {
+            let pause = match self.restore(aws, step).await {
+                Ok(restored) => {
+                    let believed = !restored.already || began.elapsed() >= aws.poll() * LOOKS;
+                    let text = match told.take() {
+                        Some(text) if !restored.acted => text,
+                        _ => restored.told,
+                    };
+                    if believed {
+                        return Ok(text);
+                    }
+                    told = Some(text);
+                    aws.poll()
+                }
+                Err(fault) if (fault.passing() || fault.between_states()) && failures < ANEW => {
+                    failures += 1;
+                    aws.note(format!("undoing step `{step}`: {fault}; looking again"));
+                    aws.poll() * (1 << failures)
+                }
+                Err(fault) => return Err(fault),
+            };
+            sleep(jittered(pause)).await;
+        }
+    }
+
+    /// One attempt.
+    async fn restore(&self, aws: &Aws, step: &str) -> Result<Restored, Fault> {
         match self {
             Undo::StartInstances { ids } => ec2::restore(aws, step, ids, "running").await,
             Undo::StopInstances { ids } => ec2::restore(aws, step, ids, "stopped").await,

@@ -107,6 +107,30 @@ impl Fault {
         }
     }
 
+    /// Whether the same look may well succeed when it is made again.
+    pub(crate) fn passing(&self) -> bool {
+        matches!(self.kind, FaultKind::Throttled | FaultKind::Unclear | FaultKind::Unreachable)
+    }
+
+    /// Whether AWS declined only since the resource is on its way from one state to another.
+    pub(crate) fn between_states(&self) -> bool {
+        const CODES: &[&str] = &[
+            "IncorrectInstanceState",
+            "IncorrectState",
+            "InvalidDBInstanceState",
+            "InvalidDBInstanceStateFault",
+            "PriorRequestNotComplete",
+        ];
+        self.code.as_deref().is_some_and(|code| CODES.contains(&code))
+    }
+
+    /// Whether AWS declined since this machine's clock is off. Its answer told the client by how much, which
+    /// signs its next call by AWS's clock.
+    pub(crate) fn clock_is_off(&self) -> bool {
+        let Some(code) = self.code.as_deref() else { return false };
+        clock_is_off(code, &self.message)
+    }
+
     /// The fault of a reading call.
     pub(crate) fn read<E>(operation: &str, resource: &str, error: SdkError<E, HttpResponse>) -> Fault
     where
@@ -204,7 +228,13 @@ fn answered(
         return unreadable(intent, operation, resource, status, response);
     };
     let kind = class_of(code, status);
-    let help = help_for(kind, operation, code);
+    let help = if clock_is_off(code, message.unwrap_or_default()) {
+        "set this machine's clock right (by NTP): AWS allows it to be a few minutes off; if it is right, renew the \
+         credentials"
+            .to_owned()
+    } else {
+        help_for(kind, operation, code)
+    };
     let message = message.filter(|text| !text.is_empty()).unwrap_or(match kind {
         FaultKind::Throttled => "too many calls",
         FaultKind::Denied => "access denied",
@@ -215,7 +245,8 @@ fn answered(
         operation: operation.to_owned(),
         resource: resource.to_owned(),
         code: Some(code.into()),
-        message: message.trim_end_matches('.').to_owned(),
+        // What follows the first line is the request as AWS received it, the session token in it.
+        message: message.lines().next().unwrap_or_default().trim_end_matches('.').to_owned(),
         help,
     }
 }
@@ -284,6 +315,8 @@ fn class_of(code: &str, status: u16) -> FaultKind {
         "OptInRequired",
         "PendingVerification",
         "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     ];
@@ -299,6 +332,18 @@ fn class_of(code: &str, status: u16) -> FaultKind {
         FaultKind::Denied
     } else {
         FaultKind::Refused
+    }
+}
+
+/// Whether a code and its message speak of the time at which a call was signed.
+fn clock_is_off(code: &str, message: &str) -> bool {
+    match code {
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => true,
+        // The same codes also say that the secret key is wrong.
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+            message.contains("expired") || message.contains("not yet current")
+        }
+        _ => false,
     }
 }
 
@@ -413,6 +458,15 @@ mod tests {
         for (code, status, kind) in cases {
             assert_eq!(class_of(code, status), kind, "{code} with {status}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_from_a_wrong_key() {
+        assert!(clock_is_off("RequestTimeTooSkewed", ""));
+        let late = "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z";
+        assert!(clock_is_off("InvalidSignatureException", late));
+        assert!(!clock_is_off("SignatureDoesNotMatch", "The request signature we calculated does not match"));
+        assert!(!clock_is_off("ExpiredToken", "The security token included in the request is expired"));
     }
 
     #[test]

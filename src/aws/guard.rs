@@ -77,7 +77,8 @@ const SENDS: u32 = 5;
 
 impl Aws {
     /// Sends a mutating call, if it is allowed at all. The closure gets the clients that may
-    /// change something, and makes one call with them; it is called again only after a throttling.
+    /// change something, and makes one call with them; it is called again only after a throttling, or once after
+    /// a refusal for the time of its signature.
     pub(crate) async fn mutate<T, E, F, Fut>(
         &self,
         purpose: Purpose,
@@ -92,7 +93,7 @@ impl Aws {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         self.permit(operation, resource)?;
-        let mut sends = 0;
+        let (mut sends, mut clock_set) = (0, false);
         loop {
             sends += 1;
             self.announce(purpose, step, operation, resource)?;
@@ -104,6 +105,14 @@ impl Aws {
                 Err(error) => Fault::of(Intent::Write, operation, resource, &error),
             };
             self.witness.returned(step, operation, resource, fault.kind.outcome(), Some(fault.to_string()));
+            // Refused for its time: it certainly did not happen, and the client has learnt the time by now.
+            if fault.clock_is_off() && !clock_set {
+                clock_set = true;
+                self.note(format!(
+                    "{operation} of {resource} was refused for this machine's clock; sending it again by AWS's"
+                ));
+                continue;
+            }
             if fault.kind != FaultKind::Throttled || sends == SENDS {
                 return Err(fault);
             }

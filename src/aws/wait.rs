@@ -43,7 +43,7 @@ impl Wait<'_> {
             let standing = match look().await {
                 Ok(Look::There(value)) => return Ok(value),
                 Ok(Look::NotYet(how)) => how,
-                Err(fault) if passing(&fault) => {
+                Err(fault) if fault.passing() => {
                     aws.note(format!("while waiting for {}: {fault}", self.what));
                     fault.to_string()
                 }
@@ -64,12 +64,7 @@ impl Wait<'_> {
     }
 }
 
-/// Whether the next look may well succeed.
-fn passing(fault: &Fault) -> bool {
-    matches!(fault.kind, FaultKind::Throttled | FaultKind::Unclear | FaultKind::Unreachable)
-}
-
 /// Around `period`, so that many waits do not look in step.
-fn jittered(period: Duration) -> Duration {
+pub(crate) fn jittered(period: Duration) -> Duration {
     period.mul_f64(rand::rng().random_range(0.8..1.2))
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::report::facts::clean_lines;
+
 /// How the process ends, as documented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -107,7 +109,19 @@ impl Failure {
         }
         let error = if colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
         let help = self.help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
-        format!("{error}: {}{help}", self.what)
+        // The words may be a server's: nothing in them may steer the terminal, or push the rest out of sight.
+        let told = clean_lines(&format!("{}{help}", shortened(&self.what)));
+        format!("{error}: {told}")
+    }
+}
+
+/// The most that is told of what went wrong, in bytes.
+const LONGEST: usize = 20 * 1024;
+
+fn shortened(text: &str) -> String {
+    match text.get(..text.floor_char_boundary(LONGEST)) {
+        Some(kept) if kept.len() < text.len() => format!("{kept} … ({} more bytes)", text.len() - kept.len()),
+        _ => text.to_owned(),
     }
 }
 

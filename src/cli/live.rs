@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::Moment;
 use crate::notation::units::show;
+use crate::report::facts::clean;
 use crate::run::conductor::Conductor;
 use crate::run::engine::View;
 use crate::run::event::{CallOutcome, Event, EventKind, Header, Phase, StepOutcome};
@@ -57,6 +58,8 @@ impl Live {
     }
 
     fn line(&self, text: &str) {
+        // What others said stands in it: nothing of that may steer the terminal, or look like a line of ours.
+        let text = &clean(text);
         match &self.panel {
             // Nothing to do about a terminal that cannot be written to.
             Some(panel) => {

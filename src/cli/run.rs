@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::journal::open;
 use crate::plan::{self, Plan};
 use crate::probe::Probe;
+use crate::report::facts::clean;
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::recorder::Desk;
@@ -239,7 +240,8 @@ impl Drill<'_> {
         let opened = claim.opened(&header.run);
         let title = header.experiment.title.clone().unwrap_or_default();
         let title = if title.is_empty() { title } else { format!(": {title}") };
-        super::say(&format!("{} in {}{title}\n", header.experiment.name, header.environment.name));
+        let begins = format!("{} in {}{title}", header.experiment.name, header.environment.name);
+        super::say(&format!("{}\n", clean(&loaded.redactor.clean(&begins))));
         if self.args.dry_run {
             let timeline = loaded.redactor.clean(&plan.timeline(&header));
             super::say(&format!("dry run: nothing will be changed\n\n{timeline}\n"));

@@ -16,6 +16,9 @@ use crate::run::event::EnvironmentFacts;
 use crate::spec::environment::{Confirmation, Environment, LAB, Project};
 use crate::spec::{self, Diagnostics, Given, Loaded};
 
+/// The environment variables of AWS's own that are secret.
+const AWS_SECRETS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
 /// An environment and, if it is the lab, the lab itself.
 pub struct Surroundings {
     /// The environment.
@@ -50,7 +53,11 @@ impl Surroundings {
         let mut values = self.environment.values.clone();
         values.extend(self.given.iter().map(|(name, value)| (name.clone(), value.clone())));
         // The lab's values for these are whole DSNs; their passwords are what is secret.
-        let secrets = self.lab.iter().flat_map(lab_passwords).collect();
+        let mut secrets: Vec<String> = self.lab.iter().flat_map(lab_passwords).collect();
+        // What a program of a step prints, or AWS repeats of a request, may hold these.
+        secrets.extend(AWS_SECRETS.iter().filter_map(|name| std::env::var(name).ok()));
+        let endpoint = self.environment.endpoint_url.as_deref().unwrap_or_default();
+        secrets.extend(redact::passwords(endpoint).into_iter().map(str::to_owned));
         let given = Given { values, complete: true, secrets };
         spec::load(path, &given).map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))
     }

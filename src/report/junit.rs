@@ -46,7 +46,7 @@ pub fn render(report: &Report) -> Result<String, RenderError> {
     }
     let mut junit = quick_junit::Report::new("firedrill");
     junit.add_test_suite(suite);
-    Ok(junit.to_string()?)
+    Ok(facts::clean_lines(&junit.to_string()?))
 }
 
 fn case(name: &str, status: TestCaseStatus, report: &Report) -> TestCase {

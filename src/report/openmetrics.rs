@@ -4,6 +4,7 @@
 //! Every measured value is two samples, `bound="lo"` and `bound="hi"`; a value without an upper
 //! bound has no `hi`. Names and units follow the format's rules: seconds, ratios, base units.
 
+use crate::report::facts::clean;
 use crate::report::facts_judged as judged;
 use crate::report::{Objective, Outcome, Report, Verdict};
 
@@ -160,7 +161,7 @@ fn family(out: &mut String, name: &str, kind: &str, unit: Option<&str>, help: &s
 
 /// `name="value"` pairs with their values escaped.
 fn labels(pairs: &[(&str, &str)]) -> String {
-    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let escaped = |value: &str| clean(value).replace('\\', "\\\\").replace('"', "\\\"");
     let said: Vec<String> =
         pairs.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
     said.join(",")

@@ -81,6 +81,12 @@ const FREE_TEXT: &[&str] = &[
     "argv", "env", "notes", "kept", "query", "command",
 ];
 
+/// What is told by others, of any length. Shortened once its secrets are hidden: half a secret would not be
+/// known again.
+const TOLD: &[&str] = &["because", "detail", "error", "evidence", "state", "text", "who", "what"];
+/// The most of it that is kept, in bytes: what a program may say on both of its streams, and a little more.
+const LONGEST: usize = 20 * 1024;
+
 fn clean(value: &mut serde_json::Value, free: bool, redactor: &Redactor) {
     match value {
         serde_json::Value::String(text) if free => *text = redactor.clean(text),
@@ -88,15 +94,35 @@ fn clean(value: &mut serde_json::Value, free: bool, redactor: &Redactor) {
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
                 clean(value, free || FREE_TEXT.contains(&name.as_str()), redactor);
+                if let serde_json::Value::String(text) = value
+                    && TOLD.contains(&name.as_str())
+                {
+                    shorten(text);
+                }
             }
         }
         _ => {}
     }
 }
 
+fn shorten(text: &mut String) {
+    if text.len() > LONGEST {
+        let whole = text.len();
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(&format!(" … ({} more bytes)", whole - text.len()));
+    }
+}
+
 /// Hides secrets in what a plan says of itself.
 pub fn clean_header(header: &mut Header, redactor: &Redactor) {
     let clean = |text: &mut String| *text = redactor.clean(text);
+    let experiment = &mut header.experiment;
+    [&mut experiment.title, &mut experiment.hypothesis, &mut experiment.owner]
+        .into_iter()
+        .flatten()
+        .for_each(clean);
+    experiment.controls.iter_mut().for_each(clean);
+    header.environment.endpoint_url.iter_mut().for_each(clean);
     header.probes.iter_mut().for_each(|probe| clean(&mut probe.summary));
     clean(&mut header.experiment.text);
     header.safety.guardrails.iter_mut().for_each(&clean);

@@ -1,12 +1,12 @@
 //! Putting back what a run left whose process died, from its journal and from what is true now.
 //!
-//! The journal says what was about to be called; AWS says what came of it. Every undo looks before it calls, so that what
-//! was never done, was done in part, or was put back by somebody else is left as it should be.
+//! The journal says what was about to be called; AWS says what came of it. Every undo looks before it calls, and again for a while
+//! where it finds nothing to do, so that what was never done, was done in part, or was put back by somebody else is left as it
+//! should be.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -62,13 +62,6 @@ impl Case {
         outstanding(&self.events)
     }
 
-    /// For how long what the last call changed may still not show: AWS's answers lag behind what it holds.
-    fn settling(&self, clock: &Clock, poll: Duration) -> Duration {
-        let call = |event: &&Event| matches!(event.kind, EventKind::CallSent { .. });
-        let Some(last) = self.events.iter().rev().find(call) else { return Duration::ZERO };
-        poll.saturating_mul(20).saturating_sub(clock.now().since(last.at_ns))
-    }
-
     /// Puts back what is left: `undoing` is how, by step, with secrets in place; a step without one is left.
     ///
     /// # Errors
@@ -76,7 +69,6 @@ impl Case {
     pub async fn put_back(self, undoing: Vec<(String, Undoing)>, means: Means) -> io::Result<Left> {
         let last = self.events.last().map_or(Moment::ZERO, |event| event.at_ns);
         let clock = Clock::resumed(self.header.began, last);
-        let wait = means.aws.as_ref().map(|aws| self.settling(&clock, aws.poll())).unwrap_or_default();
         let region = self.header.environment.region.as_deref();
         let (out, _nobody) = mpsc::unbounded_channel();
         let recorder = Arc::new(Recorder::new(clock, means.redactor, self.writer, out));
@@ -89,9 +81,6 @@ impl Case {
             .filter(|one| !known.contains(&one.step))
             .map(|one| (one.step, one.summary))
             .collect();
-        if !undoing.is_empty() {
-            tokio::time::sleep(wait).await;
-        }
         let stack = Stack::resumed(recorder.clone(), region, undoing);
         stack.undo_all(means.aws.as_deref()).await;
         left.extend(stack.left());

@@ -10,11 +10,8 @@ use tokio::sync::watch;
 use super::event::EventKind;
 use super::recorder::Recorder;
 use crate::action::{Pace, Undo};
-use crate::aws::{Aws, Fault, FaultKind};
+use crate::aws::Aws;
 use crate::program::{Ended, Program};
-
-/// How often an undo is tried in all: it looks before it calls, so that trying again is safe.
-const TRIES: u32 = 3;
 
 /// How one step is undone: stored in the journal before the step acts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +119,7 @@ impl Stack {
         for (step, undoing) in order(prepared) {
             // The journal may be what failed; putting things back matters more than writing it down.
             let _ = self.recorder.record(EventKind::UndoStarted { step: step.clone() });
-            let result = tokio::time::timeout(undoing.limit(), self.undo_one(&step, &undoing, aws)).await;
+            let result = tokio::time::timeout(undoing.limit(), undo_one(&step, &undoing, aws)).await;
             let (done, detail) = match result {
                 Ok(Ok(detail)) => (true, detail),
                 Ok(Err(why)) => (false, why),
@@ -138,61 +135,23 @@ impl Stack {
         }
     }
 
-    async fn undo_one(&self, step: &str, undoing: &Undoing, aws: Option<&Aws>) -> Result<String, String> {
-        match (undoing, aws) {
-            (Undoing::Action(undo), Some(aws)) => self.insist(step, undo, aws).await,
-            (Undoing::Action(undo), None) => Err(format!("no AWS clients: {}", undo.summary())),
-            // What it does twice is not known, so it is run once.
-            (Undoing::Program(program), _) => {
-                // An undo is never stopped: that would leave the fault in place.
-                let (_keep, stop) = watch::channel(false);
-                match program.run(stop).await {
-                    Ended::Success(said) => Ok(format!("{}: {said}", program.line())),
-                    Ended::Failure(said) | Ended::NotStarted(said) => {
-                        Err(format!("{}: {said}", program.line()))
-                    }
-                }
-            }
-        }
-    }
-
-    /// Tries again what may go better the next time.
-    async fn insist(&self, step: &str, undo: &Undo, aws: &Aws) -> Result<String, String> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let fault = match undo.apply(aws, step).await {
-                Ok(detail) => return Ok(detail),
-                Err(fault) => fault,
-            };
-            if tries == TRIES || !curable(&fault) {
-                return Err(fault.to_string());
-            }
-            // From seconds to half a minute with AWS's own spacing.
-            let pause = aws.poll().saturating_mul(2 << tries);
-            let text = format!(
-                "the undo of `{step}` failed and is tried again in {} ({tries} of {TRIES}): {fault}",
-                crate::notation::units::show(pause)
-            );
-            let _ = self.recorder.record(EventKind::Noted { text });
-            tokio::time::sleep(pause).await;
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Vec<(String, Undoing)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether the same call may be answered otherwise a little later. A refusal may: what AWS shows can lag behind what it
-/// holds.
-fn curable(fault: &Fault) -> bool {
-    match fault.kind {
-        FaultKind::Refused | FaultKind::Throttled | FaultKind::Unclear | FaultKind::Unreachable => true,
-        FaultKind::Absent
-        | FaultKind::Denied
-        | FaultKind::NoCredentials
-        | FaultKind::Guarded
-        | FaultKind::Late => false,
+async fn undo_one(step: &str, undoing: &Undoing, aws: Option<&Aws>) -> Result<String, String> {
+    match (undoing, aws) {
+        (Undoing::Action(undo), Some(aws)) => undo.apply(aws, step).await.map_err(|fault| fault.to_string()),
+        (Undoing::Action(undo), None) => Err(format!("no AWS clients: {}", undo.summary())),
+        // What it does twice is not known, so it is run once.
+        (Undoing::Program(program), _) => {
+            // An undo is never stopped: that would leave the fault in place.
+            let (_keep, stop) = watch::channel(false);
+            match program.run(stop).await {
+                Ended::Success(said) => Ok(format!("{}: {said}", program.line())),
+                Ended::Failure(said) | Ended::NotStarted(said) => Err(format!("{}: {said}", program.line())),
+            }
+        }
     }
 }

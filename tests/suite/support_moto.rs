@@ -159,7 +159,7 @@ fn serve(mut stream: TcpStream, script: &Script, kept: &Mutex<Vec<Request>>, ove
     }
 }
 
-fn read_request(stream: &mut TcpStream) -> Option<Request> {
+pub fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     let end = loop {

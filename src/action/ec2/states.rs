@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_ec2::types::Instance;
 
 use super::{START, STOP};
+use crate::action::undo::Restored;
 use crate::action::{Applied, Before, Effect, Sight, Watch, sighted};
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, FaultKind, Look, Purpose, Wait, ec2};
@@ -19,7 +20,7 @@ pub(in crate::action) async fn restore(
     step: &str,
     ids: &[String],
     to: &str,
-) -> Result<String, Fault> {
+) -> Result<Restored, Fault> {
     let named = ids.join(", ");
     // An instance on its way somewhere takes no order; one that is gone takes none either.
     let wait = Wait {
@@ -69,10 +70,11 @@ pub(in crate::action) async fn restore(
             "launch a replacement by hand; an Auto Scaling group may have done so already",
         ));
     }
-    Ok(match away.len() {
+    let told = match away.len() {
         0 => format!("{named} already {to}"),
         _ => format!("{} {to} again", away.join(", ")),
-    })
+    };
+    Ok(Restored { told, acted: !away.is_empty(), already: away.len() < ids.len() })
 }
 
 pub(super) async fn look(aws: &Aws, ids: &[String]) -> Result<Vec<Instance>, Fault> {

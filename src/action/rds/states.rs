@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::{DbInstance, SourceType};
 
 use super::{START, STOP};
+use crate::action::undo::Restored;
 use crate::action::{Applied, Before, Effect, Message, Sight, Watch, sighted};
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Purpose, Wait, rds};
@@ -53,8 +54,8 @@ pub(in crate::action) async fn restore(
     step: &str,
     ids: &[String],
     to: &str,
-) -> Result<String, Fault> {
-    let mut done = Vec::new();
+) -> Result<Restored, Fault> {
+    let (mut done, mut ordered) = (Vec::new(), 0);
     for id in ids {
         let wait = Wait {
             operation: rds::DESCRIBE_DB_INSTANCES,
@@ -75,6 +76,7 @@ pub(in crate::action) async fn restore(
             done.push(format!("{id} already {to}"));
             continue;
         }
+        ordered += 1;
         if to == "available" {
             aws.mutate(Purpose::Undo, step, START, id, |clients| {
                 clients.rds.start_db_instance().db_instance_identifier(id).send()
@@ -89,7 +91,7 @@ pub(in crate::action) async fn restore(
         done.push(format!("{id} {to} again"));
     }
     settle(aws, ids, to, SETTLED).await?;
-    Ok(done.join("; "))
+    Ok(Restored { told: done.join("; "), acted: ordered > 0, already: ordered < ids.len() })
 }
 
 pub(super) async fn look(aws: &Aws, found: &Found) -> Result<Vec<DbInstance>, Fault> {

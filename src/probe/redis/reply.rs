@@ -3,6 +3,9 @@
 /// How long one reply may be, and how deep its lists may nest: what no answer to our commands reaches.
 const LONGEST: usize = 64 << 20;
 const DEEPEST: usize = 8;
+/// How long a line may be: without a limit, a server that never ends one would have it searched for its end again
+/// and again, and hold up everything else meanwhile.
+const LONGEST_LINE: usize = 64 << 10;
 
 /// One reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,18 +62,24 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    fn line(&mut self) -> Option<&'a [u8]> {
-        let rest = self.bytes.get(self.at..)?;
-        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+    fn line(&mut self) -> Result<Option<&'a [u8]>, String> {
+        let Some(rest) = self.bytes.get(self.at..) else { return Ok(None) };
+        let within = rest.get(..LONGEST_LINE).unwrap_or(rest);
+        let Some(end) = within.windows(2).position(|pair| pair == b"\r\n") else {
+            return match rest.len() {
+                0..LONGEST_LINE => Ok(None),
+                _ => Err(format!("a line of more than {} KiB", LONGEST_LINE >> 10)),
+            };
+        };
         self.at += end + 2;
-        rest.get(..end)
+        Ok(rest.get(..end))
     }
 
     fn reply(&mut self, depth: usize) -> Result<Option<Reply>, String> {
         if depth > DEEPEST {
             return Err("a reply of lists within lists".to_owned());
         }
-        let Some(line) = self.line() else { return Ok(None) };
+        let Some(line) = self.line()? else { return Ok(None) };
         let text = String::from_utf8_lossy(line.get(1..).unwrap_or_default()).into_owned();
         let number = || text.parse::<i64>().map_err(|_| format!("`{text}` where a number belongs"));
         Ok(match line.first() {

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Export, Names, class_name, mark_name};
+use crate::report::facts::clean;
 use crate::sample::Sample;
 
 /// The columns, in order. New ones are added at the end.
@@ -56,8 +57,13 @@ impl Export for Csv<'_> {
     }
 }
 
+/// Text for a cell. A spreadsheet takes what begins with one of these for a formula, and an apostrophe for
+/// "this is text".
 fn quoted(text: &str) -> String {
+    let text = clean(text);
+    let formula = text.trim_start().starts_with(['=', '+', '-', '@']);
+    let text = if formula { format!("'{text}") } else { text };
     let plain =
         text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '/' | ':'));
-    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+    if plain { text } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
