@@ -127,7 +127,7 @@ class Firedrill:
             f"probes:\n  shop:\n    http: {{ url: \"{url}\", expect: {{ status: 200 }} }}\n    every: 200ms\n"
             "steady_state: { for: 2s, availability: 100% }\nsteps:\n  - name: stop it\n    action:\n"
             "      ec2.stop_instances: { target: one }\n" + second +
-            "recovery: { confirm: 1s, within: 30s, observe: 1s }\n")
+            "objectives: { availability: 99% }\nrecovery: { confirm: 1s, within: 5m, observe: 1s }\n")
 
     def start(self):
         return subprocess.Popen([FIREDRILL, "run", "drill.yaml", "--env", "here", "--store", "runs"], cwd=self.folder,

@@ -550,7 +550,7 @@ fn any_bytes_from_a_dns_server() {
 
 #[test]
 fn any_bytes_from_a_postgresql_server() {
-    let login = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x19server_version\015.1\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I".to_vec();
+    let login = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x19server_version\x0015.1\0\0\0K\0\0\0\x0c\0\0\0\x01\0\0\0\x02Z\0\0\0\x05I".to_vec();
     let rows = b"T\0\0\0\x1e\0\x01in_recovery\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0D\0\0\0\x0b\0\x01\0\0\0\x01fC\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I".to_vec();
     let sasl = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0".to_vec();
     let refused = b"E\0\0\0\x1dSFATAL\0C28P01\0Mwrong\0\0".to_vec();

@@ -190,6 +190,9 @@ mod tests {
                 found: "running".to_owned(),
             }],
             permissions: Vec::new(),
+            usual: None,
+            undo_usual: None,
+            permission_checks: Vec::new(),
         }
     }
 
