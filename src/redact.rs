@@ -317,7 +317,8 @@ mod tests {
 
     #[test]
     fn it_does_not_show_what_it_hides() {
-        assert_eq!(format!("{:?}", hiding(&["hunter22"])), "Redactor(1 values)");
+        let shown = format!("{:?}", hiding(&["hunter22"]));
+        assert!(shown.starts_with("Redactor(") && !shown.contains("hunter"), "{shown}");
     }
 
     proptest! {

@@ -147,6 +147,34 @@ pub fn watching(found: &Found) -> Vec<&'static str> {
     }
 }
 
+/// What telling whether a target is protected by a tag asks, where its own description does not tell.
+pub fn marking(found: &Found) -> Vec<&'static str> {
+    match &found.target {
+        Target::Route53Record(_) => vec![route53::LIST_TAGS],
+        Target::EcsService(_) => vec![ecs::LIST_TASKS],
+        Target::EcsTask(_) if !services(found).is_empty() => vec![ecs::DESCRIBE_SERVICES],
+        Target::RdsInstance(_) if cluster_of(found).is_some() => vec![rds::DESCRIBE_DB_CLUSTERS],
+        _ => Vec::new(),
+    }
+}
+
+/// What telling whether a target is at rest asks: no deployment, no refresh. A drill does without.
+pub fn resting(found: &Found) -> Vec<&'static str> {
+    let grouped = found.resources.iter().any(|resource| resource.facts.contains_key("auto_scaling_group"));
+    match &found.target {
+        Target::Ec2Instance(_) if grouped => {
+            vec![autoscaling::DESCRIBE_ACTIVITIES, autoscaling::DESCRIBE_REFRESHES]
+        }
+        Target::EcsTask(_) if !services(found).is_empty() => vec![ecs::DESCRIBE_SERVICES],
+        _ => Vec::new(),
+    }
+}
+
+/// The cluster that the DB instances are members of, if they are.
+fn cluster_of(found: &Found) -> Option<&str> {
+    found.resources.iter().find_map(|resource| resource.facts.get("cluster")).map(String::as_str)
+}
+
 /// The need of an action that is done to, or asked about, a target as found.
 pub fn need(action: &str, found: &Found, home: &Home) -> Need {
     let cluster = ecs::short(found.scope());
@@ -166,7 +194,7 @@ pub fn need(action: &str, found: &Found, home: &Home) -> Need {
         },
         "rds:FailoverDBCluster" | rds::DESCRIBE_DB_CLUSTERS => match &found.target {
             Target::RdsInstance(t) => {
-                let cluster = t.cluster.as_deref().unwrap_or("*");
+                let cluster = t.cluster.as_deref().or_else(|| cluster_of(found)).unwrap_or("*");
                 Need::on(action, vec![home.arn("rds", &format!("cluster:{cluster}"))])
             }
             _ => Need::on(action, each(found, |id| home.arn("rds", &format!("cluster:{id}")))),
@@ -186,7 +214,7 @@ pub fn need(action: &str, found: &Found, home: &Home) -> Need {
             let arn = |name: String| home.arn("ecs", &format!("service/{cluster}/{}", ecs::short(&name)));
             Need::on(action, services(found).into_iter().map(arn).collect())
         }
-        "route53:ChangeResourceRecordSets" | route53::LIST_RECORDS => {
+        "route53:ChangeResourceRecordSets" | route53::LIST_RECORDS | route53::LIST_TAGS => {
             Need::on(action, vec![home.global("route53", &format!("hostedzone/{}", found.scope()))])
         }
         // A change's id is known only once it is made.

@@ -1,8 +1,8 @@
 //! What a drill needs to be allowed, step by step, and whether its caller is.
 
 use super::{Doing, Plan, Planned, PlannedAction, Undo};
-use crate::aws::permissions::{self, Home, Need, beside, finding, need, spared, watching};
-use crate::aws::{Aws, Fault, Identity, WHO_AM_I};
+use crate::aws::permissions::{self, Home, Need, beside, finding, marking, need, resting, spared, watching};
+use crate::aws::{Aws, Fault, Identity, WHO_AM_I, cloudwatch};
 use crate::run::event::{MayI, PermissionCheck};
 use crate::spec::experiment::Experiment;
 use crate::watch::Watcher;
@@ -62,6 +62,9 @@ impl Plan {
         let probes = experiment.probes.iter().map(|watch| &watch.probe).chain(checks);
         beside.extend(probes.flat_map(|probe| probe.needs(home)));
         beside.extend(self.watched(home));
+        if !experiment.guardrail_alarms().is_empty() {
+            beside.push(permissions::beside(cloudwatch::DESCRIBE_ALARMS));
+        }
         let mut known: Vec<Need> = steps.iter().flatten().cloned().collect();
         beside.retain(|need| {
             let covered = known.iter().any(|other| covers(other, need));
@@ -150,6 +153,7 @@ fn action_of(step: &Planned) -> Option<&PlannedAction> {
 fn of_step(step: &Planned, home: &Home) -> Vec<Need> {
     let Some(PlannedAction { action, found }) = action_of(step) else { return Vec::new() };
     let mut names = finding(&found.target);
+    names.extend(marking(found));
     let mut own = true;
     for name in action.act().permissions() {
         // An action names its own call before those of its undo.
@@ -159,5 +163,7 @@ fn of_step(step: &Planned, home: &Home) -> Vec<Need> {
             names.push(*name);
         }
     }
-    names.into_iter().map(|name| need(name, found, home)).collect()
+    let resting = resting(found).into_iter().filter(|name| !names.contains(name));
+    let resting: Vec<Need> = resting.map(|name| need(name, found, home).optional()).collect();
+    names.into_iter().map(|name| need(name, found, home)).chain(resting).collect()
 }

@@ -201,7 +201,7 @@ impl Outside {
     }
 
     fn untouched(&self) {
-        let reads = ["Describe", "List", "Get"];
+        let reads = ["Describe", "List", "Get", "Simulate"];
         let changed: Vec<String> = self
             .lab
             .calls()

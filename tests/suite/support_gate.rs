@@ -142,6 +142,9 @@ fn rest(request: &Request) -> (String, Vec<String>) {
         ("POST", ["2013-04-01", "hostedzone", id, "rrset", ..]) => {
             ("ChangeResourceRecordSets", format!("arn:aws:route53:::hostedzone/{id}"))
         }
+        ("GET", ["2013-04-01", "tags", "hostedzone", id]) => {
+            ("ListTagsForResource", format!("arn:aws:route53:::hostedzone/{id}"))
+        }
         ("GET", ["2013-04-01", "change", id]) => ("GetChange", format!("arn:aws:route53:::change/{id}")),
         ("GET", ["2013-04-01", "hostedzonesbyname", ..]) => ("ListHostedZonesByName", "*".to_owned()),
         other => panic!("the gate does not know {other:?}"),
