@@ -239,7 +239,9 @@ def main():
             if os.environ.get("VERBOSE"):
                 print(found["said"][-1500:])
     text += ("\nA negative exit is the signal that ended the process. firedrill's own: 0 pass, 1 fail, 3 inconclusive or not begun, "
-             "4 aborted and undone,\n5 not all undone.\n")
+             "4 aborted and undone,\n5 not all undone.\n\n"
+             "With `always`, Chaos Toolkit does try to start the instance, once, while it is still stopping: EC2 refuses that\n"
+             "(`IncorrectInstanceState`), and the experiment ends there. firedrill waits until the instance takes the order.\n")
     TABLE.write_text(text)
     print(f"written: {TABLE}")
 
