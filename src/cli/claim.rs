@@ -5,7 +5,7 @@ use std::path::Path;
 use super::surroundings::{Surroundings, locks};
 use super::{Failure, Where};
 use crate::journal::lock::{EnvironmentLock, LockError};
-use crate::journal::open::{self, Opened};
+use crate::journal::open::{self, OpenRun};
 use crate::run::event::EnvironmentFacts;
 
 /// What a run holds while it lives.
@@ -44,7 +44,7 @@ impl Claim {
             return Err(Failure::not_started(format!("{} is there, which stops every run", stop.display()))
                 .help("remove it when drills may run again"));
         }
-        let opened = Opened::new("", &environment);
+        let opened = OpenRun::new("", &environment);
         // Without an account there is nothing that two runs could both act on, as far as is known.
         let lock = opened.account.is_some().then(|| lock(store, &opened)).transpose()?;
         let mut remarks = Vec::new();
@@ -65,8 +65,8 @@ impl Claim {
     }
 
     /// What says that the run is not over, until it is; the lock bears its name from here on.
-    pub fn opened(&mut self, run: &str) -> Option<Opened> {
-        let opened = Opened::new(run, self.place.as_ref()?);
+    pub fn opened(&mut self, run: &str) -> Option<OpenRun> {
+        let opened = OpenRun::new(run, self.place.as_ref()?);
         if let Some(lock) = &mut self.lock {
             // The name is a courtesy: that it is held is what counts.
             let _ = lock.name(&opened);
@@ -79,7 +79,7 @@ impl Claim {
 ///
 /// # Errors
 /// Another run holds it, or it cannot be had.
-pub fn lock(store: &Path, opened: &Opened) -> Result<EnvironmentLock, Failure> {
+pub fn lock(store: &Path, opened: &OpenRun) -> Result<EnvironmentLock, Failure> {
     EnvironmentLock::take(&locks(store), opened).map_err(|error| {
         let failure = Failure::not_started(format!("{error}; nothing was changed"));
         match error {

@@ -148,7 +148,7 @@ impl Recovery<'_> {
             means.redactor = Arc::new(loaded.redactor.clone());
         }
         let Some(account) = &facts.account else { return Ok((means, loaded, None)) };
-        let lock = lock(self.store, &open::Opened::new(&case.header().run, facts))?;
+        let lock = lock(self.store, &open::OpenRun::new(&case.header().run, facts))?;
         if left.is_empty() {
             return Ok((means, loaded, Some(lock)));
         }

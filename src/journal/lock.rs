@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::chain::hex;
-use super::open::Opened;
+use super::open::OpenRun;
 
 /// The lock on an environment; held for as long as this lives.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl EnvironmentLock {
     ///
     /// # Errors
     /// Another run holds it, or the file cannot be used.
-    pub fn take(folder: &Path, run: &Opened) -> Result<EnvironmentLock, LockError> {
+    pub fn take(folder: &Path, run: &OpenRun) -> Result<EnvironmentLock, LockError> {
         let path = folder.join(file_name(run));
         let failed = |source| LockError::Io { path: path.clone(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -74,7 +74,7 @@ impl EnvironmentLock {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn name(&mut self, run: &Opened) -> io::Result<()> {
+    pub fn name(&mut self, run: &OpenRun) -> io::Result<()> {
         let name = match run.run.as_str() {
             "" => format!("a run (process {})\n", run.pid),
             id => format!("run {id} (process {})\n", run.pid),
@@ -86,7 +86,7 @@ impl EnvironmentLock {
 }
 
 /// A name that is the same for the same place, and fit for any file system.
-fn file_name(run: &Opened) -> String {
+fn file_name(run: &OpenRun) -> String {
     let absent = String::new();
     let parts = [
         &run.environment,
@@ -112,12 +112,12 @@ mod tests {
     #[test]
     fn one_run_at_a_time_in_one_place() {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = |environment: &str, account: &str| Opened {
+        let place = |environment: &str, account: &str| OpenRun {
             run: format!("run-in-{environment}"),
             environment: environment.to_owned(),
             account: Some(account.to_owned()),
             pid: 1,
-            ..Opened::default()
+            ..OpenRun::default()
         };
         let first = EnvironmentLock::take(folder.path(), &place("staging", "1")).expect("free");
         let second = EnvironmentLock::take(folder.path(), &place("staging", "1")).expect_err("held");

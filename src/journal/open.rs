@@ -21,7 +21,7 @@ pub const OPEN_FILE: &str = "open.json";
 
 /// What is written of a run that is not over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opened {
+pub struct OpenRun {
     /// The run's id.
     pub run: String,
     /// The environment's name.
@@ -36,10 +36,10 @@ pub struct Opened {
     pub pid: u32,
 }
 
-impl Opened {
+impl OpenRun {
     /// A run of this process.
-    pub fn new(run: &str, environment: &EnvironmentFacts) -> Opened {
-        Opened {
+    pub fn new(run: &str, environment: &EnvironmentFacts) -> OpenRun {
+        OpenRun {
             run: run.to_owned(),
             environment: environment.name.clone(),
             account: environment.account.clone(),
@@ -50,8 +50,8 @@ impl Opened {
     }
 
     /// Whether both act on the same environment of the same account.
-    pub fn same_place(&self, other: &Opened) -> bool {
-        let place = |one: &Opened| {
+    pub fn same_place(&self, other: &OpenRun) -> bool {
+        let place = |one: &OpenRun| {
             (one.environment.clone(), one.account.clone(), one.region.clone(), one.endpoint_url.clone())
         };
         place(self) == place(other)
@@ -88,7 +88,7 @@ pub struct Unfinished {
     /// Its folder.
     pub dir: PathBuf,
     /// What its file says. A file that was being written when the process died says nothing.
-    pub opened: Opened,
+    pub opened: OpenRun,
     /// Whether a process is still at it.
     pub alive: bool,
 }
@@ -104,10 +104,10 @@ pub fn unfinished(store: &Path) -> Vec<Unfinished> {
 /// Whether the run in this folder is over: `None` when it is.
 pub fn look(dir: &Path) -> Option<Unfinished> {
     let text = std::fs::read(dir.join(OPEN_FILE)).ok()?;
-    let opened: Opened = serde_json::from_slice(&text).unwrap_or_default();
+    let opened: OpenRun = serde_json::from_slice(&text).unwrap_or_default();
     let name = || dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let run = if opened.run.is_empty() { name() } else { opened.run.clone() };
-    Some(Unfinished { dir: dir.to_owned(), opened: Opened { run, ..opened }, alive: alive(dir) })
+    Some(Unfinished { dir: dir.to_owned(), opened: OpenRun { run, ..opened }, alive: alive(dir) })
 }
 
 /// Whether a process is writing the journal of this run.
@@ -126,7 +126,7 @@ mod tests {
         let dir = store.path().join("20260101-000000-x-0001");
         std::fs::create_dir(&dir).expect("made");
         let facts = EnvironmentFacts { name: "staging".to_owned(), ..EnvironmentFacts::default() };
-        let opened = Opened::new("20260101-000000-x-0001", &facts);
+        let opened = OpenRun::new("20260101-000000-x-0001", &facts);
         opened.write(&dir).expect("written");
         assert!(opened.write(&dir).is_err(), "a second run in the same folder");
         let held = File::create(dir.join(JOURNAL_FILE)).expect("made");

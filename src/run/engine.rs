@@ -24,7 +24,7 @@ use super::undo::{Stack, Undoing};
 use crate::action::Pace;
 use crate::aws::Aws;
 use crate::clock::{Clock, Moment};
-use crate::journal::open::{self, Opened};
+use crate::journal::open::{self, OpenRun};
 use crate::journal::{Intents, SampleWriter, Writer};
 use crate::lookout::{Lookout, Lookouts, Signal};
 use crate::plan::Planned;
@@ -54,7 +54,7 @@ pub struct Run {
     /// What is worth knowing before it begins, each in a sentence: what cannot be watched, what was overridden.
     pub remarks: Vec<String>,
     /// What says that it is not over until everything is put back; `None` for a run that leaves nothing behind.
-    pub opened: Option<Opened>,
+    pub opened: Option<OpenRun>,
     /// The files that stop it.
     pub stop_files: StopFiles,
     /// Whom the guardrails ask, as in the script.

@@ -41,7 +41,7 @@ impl Undoing {
     }
 
     /// How long it may take before the next one is gone on to.
-    pub fn limit(&self) -> Duration {
+    fn limit(&self) -> Duration {
         match self {
             // Twice: it may first have to wait for what is still under way.
             Undoing::Action(undo) => undo.limit().saturating_mul(2),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use firedrill::lab::{Lab, Provocation, Settings};
 
-use crate::support::{firedrill, said};
+use crate::support::{firedrill, mutations, said};
 use crate::support_moto::{Endpoint, Reply, Request, answer, identity};
 
 /// The keys and passwords here, none of which may ever be shown.
@@ -139,11 +139,7 @@ impl Bed {
 
 /// That nothing but looking, and EC2's own rehearsals, has reached the lab.
 fn untouched(lab: &Lab) {
-    let reads = ["Describe", "List", "Get", "Simulate"];
-    let calls = lab.calls();
-    let mutating =
-        |call: &&String| !reads.iter().any(|verb| call.starts_with(verb)) && !call.ends_with("(DryRun)");
-    assert_eq!(calls.keys().filter(mutating).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(mutations(lab), Vec::<String>::new());
 }
 
 /// An endpoint that knows who one is, and does this with all else.

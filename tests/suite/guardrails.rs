@@ -9,7 +9,8 @@ use std::time::Duration;
 use firedrill::lab::{AlarmState, Lab, Settings};
 use serde_json::Value;
 
-use crate::support::{Ran, firedrill, said};
+use crate::support::{Ran, firedrill, mutations, said};
+use crate::support_lab::project;
 use crate::support_moto::{Endpoint, answer};
 
 /// A drill that stops both instances of the website, which nobody starts again but the undo.
@@ -165,15 +166,7 @@ impl Outside {
     fn start() -> Outside {
         let lab = Lab::start(Settings { seed: 6, ..Settings::default() }).expect("a lab");
         let folder = tempfile::tempdir().expect("a folder");
-        let text = format!(
-            "environments:\n  outside:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    \
-             resolver: {}\n    confirm: none\n    values: {{ www_url: \"{}\" }}\n",
-            lab.region(),
-            lab.account(),
-            lab.endpoint_url(),
-            lab.resolver(),
-            lab.values()["www_url"],
-        );
+        let text = project(&lab, "outside", &lab.endpoint_url(), "");
         std::fs::write(folder.path().join("firedrill.yaml"), text).expect("written");
         Outside { lab, folder }
     }
@@ -201,14 +194,7 @@ impl Outside {
     }
 
     fn untouched(&self) {
-        let reads = ["Describe", "List", "Get", "Simulate"];
-        let changed: Vec<String> = self
-            .lab
-            .calls()
-            .into_keys()
-            .filter(|name| !reads.iter().any(|verb| name.contains(verb)) && !name.contains("(DryRun)"))
-            .collect();
-        assert_eq!(changed, Vec::<String>::new());
+        assert_eq!(mutations(&self.lab), Vec::<String>::new());
     }
 }
 

@@ -13,8 +13,9 @@ use firedrill::lab::{Lab, Settings};
 use serde_json::{Value, json};
 
 use crate::moto_drills;
-use crate::support::{firedrill, root, said};
+use crate::support::{firedrill, mutations, root, said};
 use crate::support_gate::Gate;
+use crate::support_lab::project;
 
 /// The lab behind a gate, and an environment that leads to the gate.
 struct Bed {
@@ -30,16 +31,7 @@ impl Bed {
         let address = lab.endpoint_url().trim_start_matches("http://").parse().expect("an address");
         let gate = Gate::before(address);
         let folder = tempfile::tempdir().expect("a folder");
-        let values: String =
-            lab.values().iter().map(|(name, value)| format!("      {name}: \"{value}\"\n")).collect();
-        let project = format!(
-            "environments:\n  staging:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    \
-             resolver: {}\n    confirm: none\n    values:\n{values}",
-            lab.region(),
-            lab.account(),
-            gate.endpoint.url(),
-            lab.resolver()
-        );
+        let project = project(&lab, "staging", &gate.endpoint.url(), "");
         std::fs::write(folder.path().join("firedrill.yaml"), project).expect("written");
         let experiment = root().join("experiments").join(experiment).with_extension("yaml");
         Bed { lab, gate, folder, experiment }
@@ -54,15 +46,6 @@ impl Bed {
         let printed = self.firedrill(&["iam-policy", "--part", part]);
         assert_eq!(printed.status.code(), Some(0), "{}", said(&printed));
         serde_json::from_slice(&printed.stdout).expect("a policy is JSON")
-    }
-
-    /// Mutating calls that reached the lab, EC2's rehearsals left out.
-    fn mutations(&self) -> Vec<String> {
-        let reads = ["Describe", "List", "Get", "Simulate"];
-        let calls = self.lab.calls().into_keys();
-        calls
-            .filter(|call| !reads.iter().any(|verb| call.starts_with(verb)) && !call.ends_with("(DryRun)"))
-            .collect()
     }
 }
 
@@ -141,13 +124,13 @@ fn drill(name: &str, mutating: &[&str]) {
             }
         }
     }
-    assert_eq!(bed.mutations(), Vec::<String>::new(), "something was touched");
+    assert_eq!(mutations(&bed.lab), Vec::<String>::new(), "something was touched");
 
     bed.gate.allow_only(all);
     let ran = bed.firedrill(&["run"]);
     assert_eq!(bed.gate.refused(), Vec::<String>::new(), "{}", said(&ran));
     assert_eq!(ran.status.code(), Some(0), "{}", said(&ran));
-    assert_eq!(bed.mutations(), mutating);
+    assert_eq!(mutations(&bed.lab), mutating);
 }
 
 #[test]
@@ -206,7 +189,7 @@ fn a_policy_names_the_resources_and_leaves_out_the_undo_that_is_not_wanted() {
     std::fs::write(&experiment, left).expect("written");
     let bed = Bed { experiment, ..bed };
     assert!(!actions(&bed.policy("all")).contains("ec2:StartInstances"));
-    assert_eq!(bed.mutations(), Vec::<String>::new());
+    assert_eq!(mutations(&bed.lab), Vec::<String>::new());
 }
 
 /// moto with its own IAM switched on: the user of the drills, and one who may do everything.

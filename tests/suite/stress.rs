@@ -15,6 +15,7 @@ use firedrill::lab::{Lab, Settings};
 use serde_json::Value;
 
 use crate::support::{firedrill, root};
+use crate::support_lab::project;
 use crate::support_proxy::{Bad, Call, Plan, Proxy, drawn};
 
 /// How many runs are under way at once.
@@ -418,17 +419,7 @@ impl Stressed {
 }
 
 fn write_project(lab: &Lab, proxy: &Proxy, folder: &Path) {
-    let mut text = format!(
-        "environments:\n  stress:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    \
-         resolver: {}\n    confirm: none\n    values:\n",
-        lab.region(),
-        lab.account(),
-        proxy.url(),
-        lab.resolver()
-    );
-    for (name, value) in lab.values() {
-        text.push_str(&format!("      {name}: \"{value}\"\n"));
-    }
+    let text = project(lab, "stress", &proxy.url(), "");
     std::fs::write(folder.join("firedrill.yaml"), text).expect("written");
 }
 

@@ -27,6 +27,17 @@ pub(crate) fn firedrill() -> Command {
     command
 }
 
+/// Whether an operation, as a server counts it, could change anything. What EC2 only rehearses could not.
+pub(crate) fn mutates(operation: &str) -> bool {
+    let reads = ["Describe", "List", "Get", "Simulate", "GET "];
+    !reads.iter().any(|verb| operation.starts_with(verb)) && !operation.ends_with("(DryRun)")
+}
+
+/// The calls that reached a lab and could change something.
+pub(crate) fn mutations(lab: &firedrill::lab::Lab) -> Vec<String> {
+    lab.calls().into_keys().filter(|operation| mutates(operation)).collect()
+}
+
 /// What a command said, as text, for messages.
 pub(crate) fn said(output: &Output) -> String {
     format!(

@@ -9,6 +9,17 @@ use firedrill::lab::{Lab, Settings};
 /// The name of the environment that points at it.
 pub(crate) const ENVIRONMENT: &str = "outside";
 
+/// A project file with one environment, of this name, that points at `endpoint`, which stands before or for a lab.
+/// `settings` are more lines of the environment, indented by four.
+pub(crate) fn project(lab: &Lab, name: &str, endpoint: &str, settings: &str) -> String {
+    let text = firedrill::cli::surroundings::project_file(lab);
+    text.replacen("outside-lab", name, 1).replacen(&lab.endpoint_url(), endpoint, 1).replacen(
+        "    values:\n",
+        &format!("{settings}    values:\n"),
+        1,
+    )
+}
+
 /// A lab, and a project whose environment points at it.
 pub(crate) struct Outside {
     pub(crate) lab: Lab,
@@ -21,16 +32,7 @@ impl Outside {
     pub(crate) fn start(seed: u64, settings: &str) -> Outside {
         let lab = Lab::start(Settings { seed, ..Settings::default() }).expect("a lab");
         let folder = tempfile::tempdir().expect("a folder");
-        let mut text = format!(
-            "environments:\n  {ENVIRONMENT}:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    resolver: {}\n    confirm: none\n{settings}    values:\n",
-            lab.region(),
-            lab.account(),
-            lab.endpoint_url(),
-            lab.resolver(),
-        );
-        for (name, value) in lab.values() {
-            text.push_str(&format!("      {name}: \"{value}\"\n"));
-        }
+        let text = project(&lab, ENVIRONMENT, &lab.endpoint_url(), settings);
         std::fs::write(folder.path().join("firedrill.yaml"), text).expect("written");
         let credentials = aws_credential_types::Credentials::new("test", "test", None, None, "test");
         let config = aws_config::SdkConfig::builder()

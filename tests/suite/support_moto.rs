@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use firedrill::aws::{Aws, Settings, Witness};
 use firedrill::run::event::CallOutcome;
 
+use crate::support::mutates;
+
 /// A request as it came over the wire.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -39,10 +41,8 @@ impl Request {
     /// Whether it could change anything.
     pub fn mutates(&self) -> bool {
         let operation = self.operation();
-        let reads =
-            ["Describe", "List", "Get", "Simulate", "GET "].iter().any(|verb| operation.starts_with(verb));
         let rehearsal = String::from_utf8_lossy(&self.body).split('&').any(|pair| pair == "DryRun=true");
-        !reads && !rehearsal
+        mutates(&operation) && !rehearsal
     }
 }
 
@@ -189,18 +189,20 @@ pub fn read_request(stream: &mut TcpStream) -> Option<Request> {
 
 /// Sends a request on and brings the answer back whole.
 pub fn relay(upstream: SocketAddr, request: &Request) -> Reply {
-    let forward = || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect(upstream)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        // One request per connection: the end of the answer is the end of the stream.
-        let head = request.head.trim_end_matches("\r\n").to_owned() + "\r\nConnection: close\r\n\r\n";
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(&request.body)?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        Ok(answer)
-    };
-    forward().map_or(Reply::Close, Reply::Bytes)
+    forward(upstream, request).map_or(Reply::Close, Reply::Bytes)
+}
+
+/// Sends a request on, on a connection of its own, and gives the whole answer.
+pub fn forward(upstream: SocketAddr, request: &Request) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(upstream)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    // One request per connection: the end of the answer is the end of the stream.
+    let head = request.head.trim_end_matches("\r\n").to_owned() + "\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&request.body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 /// moto, in a process of its own, behind a relay that keeps every request.

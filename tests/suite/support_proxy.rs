@@ -2,14 +2,14 @@
 //! call, by its number, it can answer in AWS's place, lose the answer, or bring either too late.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support_moto::{Request, read_request};
+use crate::support_moto::{Request, forward, read_request};
 
 /// Longer than a client waits for one attempt (10 s).
 const TOO_LONG: Duration = Duration::from_millis(10_700);
@@ -169,7 +169,7 @@ impl State {
     fn answer(&self, request: &Request) -> Option<Vec<u8>> {
         let service = service(&request.head);
         let operation = operation(request);
-        let mutates = mutates(request, &operation);
+        let mutates = request.mutates();
         let (number, bad) = {
             let mut calls = lock(&self.calls);
             let name = format!("{service}:{operation}");
@@ -246,17 +246,7 @@ impl State {
 
     /// Asks the lab, on a connection of its own.
     fn pass_on(&self, number: usize, request: &Request) -> Vec<u8> {
-        let forward = || -> std::io::Result<Vec<u8>> {
-            let mut stream = TcpStream::connect(self.lab)?;
-            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-            let head = request.head.trim_end_matches("\r\n").to_owned() + "\r\nConnection: close\r\n\r\n";
-            stream.write_all(head.as_bytes())?;
-            stream.write_all(&request.body)?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer)?;
-            Ok(answer)
-        };
-        let answer = kept_alive(&forward().expect("the lab answers"));
+        let answer = kept_alive(&forward(self.lab, request).expect("the lab answers"));
         let status = String::from_utf8_lossy(&answer[..12.min(answer.len())])
             .split(' ')
             .nth(1)
@@ -303,12 +293,6 @@ fn operation(request: &Request) -> String {
         }
         _ => named,
     }
-}
-
-fn mutates(request: &Request, operation: &str) -> bool {
-    let reads =
-        ["Describe", "List", "Get", "Simulate", "GET "].iter().any(|verb| operation.starts_with(verb));
-    request.mutates() && !reads
 }
 
 /// 64 bits drawn from a seed and a number (splitmix64).

@@ -8,6 +8,7 @@ use serde_json::Value;
 use firedrill::lab::{Lab, Provocation, Settings};
 
 use crate::support::{Ran, firedrill, root, said};
+use crate::support_lab::project;
 
 /// The layers of which the lab keeps a record.
 const RECORDED: [&str; 12] = [
@@ -280,19 +281,8 @@ fn an_unknown_alarm_is_found_out_by_the_plan() {
 
 /// An environment that points at a lab of this process, with the values of the storefront.
 fn outside(folder: &Path, lab: &Lab) -> std::path::PathBuf {
-    let values = lab.values();
     let path = folder.join("firedrill.yaml");
-    let text = format!(
-        "environments:\n  outside:\n    region: {}\n    accounts: [\"{}\"]\n    endpoint_url: {}\n    \
-         resolver: {}\n    confirm: none\n    values:\n      storefront_url: \"{}\"\n      \
-         storefront_app: \"{}\"\n",
-        lab.region(),
-        lab.account(),
-        lab.endpoint_url(),
-        lab.resolver(),
-        values["storefront_url"],
-        values["storefront_app"],
-    );
+    let text = project(lab, "outside", &lab.endpoint_url(), "");
     std::fs::write(&path, text).expect("written");
     path
 }
