@@ -44,7 +44,7 @@ impl OpenRun {
             environment: environment.name.clone(),
             account: environment.account.clone(),
             region: environment.region.clone(),
-            endpoint_url: environment.endpoint_url.clone(),
+            endpoint_url: environment.endpoint_url.as_deref().map(without_login),
             pid: std::process::id(),
         }
     }
@@ -68,6 +68,14 @@ impl OpenRun {
         file.sync_all()?;
         sync_dir(dir)
     }
+}
+
+/// A URL without its user and password, which neither belong on disk nor tell places apart.
+fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// Says that a run is over and everything is put back.
@@ -138,6 +146,20 @@ mod tests {
         close(&dir).expect("closed");
         close(&dir).expect("closed already");
         assert!(unfinished(store.path()).is_empty());
+    }
+
+    #[test]
+    fn a_password_in_the_endpoint_is_not_written_and_the_place_is_the_same() {
+        let at = |url: &str| {
+            let endpoint_url = Some(url.to_owned());
+            OpenRun::new("x", &EnvironmentFacts { endpoint_url, ..EnvironmentFacts::default() })
+        };
+        let plain = at("http://127.0.0.1:5000/aws?a=b@c");
+        assert_eq!(plain.endpoint_url.as_deref(), Some("http://127.0.0.1:5000/aws?a=b@c"));
+        let login = at("http://sre:s3cr3t@127.0.0.1:5000/aws?a=b@c");
+        assert_eq!(login, plain);
+        // As a journal's header has it.
+        assert!(at("http://sre:***@127.0.0.1:5000/aws?a=b@c").same_place(&plain));
     }
 
     #[test]

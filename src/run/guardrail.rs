@@ -141,8 +141,8 @@ impl Rails {
         blind.collect()
     }
 
-    /// The first rule that is broken. Without `probing` the rules about probes and lookouts that cannot be read rest:
-    /// before the first step it is the steady state that judges them, and after the last sample nobody.
+    /// The first rule that is broken. Rules about probes rest once the probes have stopped. A lookout that cannot be
+    /// read counts from the first step on: before it, the steady state judges that.
     pub fn tripped(&mut self, now: Moment, health: &[Health], stage: Stage) -> Option<Trip> {
         let (told, undo) = (&self.told, self.undo);
         self.rails.iter_mut().find_map(|rail| {
