@@ -13,6 +13,7 @@ use super::interlock::{
 use super::later;
 use super::source::{self, Diagnostics, Source};
 use super::values::{Bindings, Piece, pieces};
+use crate::notation::code::Code;
 use crate::notation::decode::{
     Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
 };
@@ -172,7 +173,7 @@ impl Decode for Accounts {
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::WrongShape, node, &Self::expects());
             return None;
         };
         let mut read = Some(Vec::new());
@@ -180,7 +181,7 @@ impl Decode for Accounts {
             let id = cx.text(item, "an AWS account id").filter(|id| {
                 let fits = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
                 if !fits {
-                    cx.unexpected(item, "an AWS account id of 12 digits");
+                    cx.unexpected(Code::AccountId, item, "an AWS account id of 12 digits");
                 }
                 fits
             });
@@ -210,14 +211,11 @@ impl Decode for Templates {
                     Ok(_) => {
                         read.insert(key.text.clone(), text.clone());
                     }
-                    Err((message, help)) => {
-                        let mut problem = Problem::new(value.span, message);
-                        problem.help = help;
-                        cx.report(problem);
-                    }
+                    Err(flaw) => cx.report(flaw.at(value.span)),
                 },
                 other => cx.report(
                     Problem::new(
+                        Code::WrongShape,
                         if *other == Value::Null { key.span } else { value.span },
                         format!("expected a single value for `{}`, found {}", key.text, kind_of(other)),
                     )
@@ -318,7 +316,7 @@ impl Project {
             false => format!("there is: {}", names.join(", ")),
         };
         let mut problem =
-            Problem::new(Span::default(), format!("no environment is called `{name}`")).help(help);
+            Problem::new(Code::UnknownEnvironment, Span::default(), format!("no environment is called `{name}`")).help(help);
         if let Some((first, _)) = self.environments.first() {
             problem.span = first.span;
             problem.label = match nearest(name, &names) {
@@ -353,7 +351,7 @@ fn check_name(key: &Key, cx: &mut Context<'_>) {
     super::experiment::plain_name("environment", &SpannedName { text: key.text.clone(), span: key.span }, cx);
     if key.text == LAB {
         cx.report(
-            Problem::new(key.span, "`lab` is the environment that is built in")
+            Problem::new(Code::LabDeclared, key.span, "`lab` is the environment that is built in")
                 .label("needs another name")
                 .help("it needs no entry: `firedrill run FILE --env lab`"),
         );

@@ -1,5 +1,6 @@
 //! Words of the language that this version does not read yet: named, so that nobody hunts for a typo.
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Problem};
 use crate::notation::yaml::{Key, Node, Span, Value};
 
@@ -25,7 +26,7 @@ pub(super) const KINDS: &[Later] = &[("Runbook", "runbooks"), ("GameDay", "game 
 
 /// The problem of a word that is not read yet.
 pub(super) fn problem(word: &str, what: &str, span: Span) -> Problem {
-    Problem::new(span, format!("`{word}`: {what} are not supported by this version of firedrill"))
+    Problem::new(Code::NotYet, span, format!("`{word}`: {what} are not supported by this version of firedrill"))
         .label("not supported yet")
         .help("remove it for now")
 }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use super::draft::Draft;
 use super::values::{Bindings, variables_in};
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
@@ -36,7 +37,7 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
     let used = used_variables(root);
     for name in draft.variables.keys().filter(|name| complete && used.contains(&name.text)) {
         if !bindings.has_value(&name.text) {
-            let problem = Problem::new(name.span, format!("the variable `{}` has no value", name.text))
+            let problem = Problem::new(Code::NoValueGiven, name.span, format!("the variable `{}` has no value", name.text))
                 .label("no value is given, and it has no default")
                 .help(format!(
                     "give it under `values:` of the environment in firedrill.yaml, or with --var {}=VALUE",
@@ -48,7 +49,7 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
     visit(root, &mut |text, span| {
         if passwords(text).iter().any(|password| !password.contains("${")) {
             problems.push(
-                Problem::new(span, "a password is written in the file")
+                Problem::new(Code::Password, span, "a password is written in the file")
                     .label("whoever reads the file or a report of the run reads it too")
                     .help("declare a variable with `secret: true`, and give its value in the environment")
                     .warning(),
@@ -61,9 +62,9 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
 /// What is declared and never used.
 pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut idle = |what: &str, name: &str, span: Span| {
+    let mut idle = |code: Code, what: &str, name: &str, span: Span| {
         problems.push(
-            Problem::new(span, format!("the {what} `{name}` is never used"))
+            Problem::new(code, span, format!("the {what} `{name}` is never used"))
                 .label("declared here")
                 .help("remove it, or use it")
                 .warning(),
@@ -71,12 +72,12 @@ pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
     };
     let used = used_variables(root);
     for name in draft.variables.keys().filter(|name| !used.contains(&name.text)) {
-        idle("variable", &name.text, name.span);
+        idle(Code::UnusedVariable, "variable", &name.text, name.span);
     }
     let aimed: HashSet<&str> =
         draft.steps.iter().filter_map(steps::aim).map(|name| name.value.as_str()).collect();
     for target in draft.targets.iter().filter(|target| !aimed.contains(target.name.text.as_str())) {
-        idle("target", &target.name.text, target.name.span);
+        idle(Code::UnusedTarget, "target", &target.name.text, target.name.span);
     }
     problems
 }
@@ -98,9 +99,9 @@ fn visit(node: &Node, see: &mut dyn FnMut(&str, Span)) {
 }
 
 /// The problem of a name that nothing has, with the nearest one that something has.
-fn no_such(what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
+fn no_such(code: Code, what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let problem = Problem::new(span, format!("no {what} is called `{}`", clip(name)));
+    let problem = Problem::new(code, span, format!("no {what} is called `{}`", clip(name)));
     let near = nearest(name, &names).and_then(|near| known.iter().find(|(name, _)| *name == near));
     match near {
         Some((near, place)) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::values::read_at_most;
+use crate::notation::code::Code;
 use crate::notation::decode::Problem;
 use crate::notation::diagnostic::{Located, Sheet};
 use crate::notation::yaml::{self, MAX_BYTES, Node, Span};
@@ -34,11 +35,11 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// One problem with a file that could not be read.
-    pub fn unreadable(path: &Path, message: impl Into<String>) -> Diagnostics {
+    pub fn unreadable(code: Code, path: &Path, message: impl Into<String>) -> Diagnostics {
         Diagnostics {
             path: path.display().to_string(),
             text: String::new(),
-            problems: vec![Problem::new(Span::default(), message)],
+            problems: vec![Problem::new(code, Span::default(), message)],
         }
     }
 
@@ -73,7 +74,7 @@ impl fmt::Display for Diagnostics {
 /// at all is an error.
 pub(super) fn read(path: &Path) -> Result<(Source, Node, Vec<Problem>), Diagnostics> {
     let bytes = read_at_most(path, MAX_BYTES)
-        .map_err(|error| Diagnostics::unreadable(path, format!("the file cannot be read: {error}")))?;
+        .map_err(|error| Diagnostics::unreadable(Code::FileUnreadable, path, format!("the file cannot be read: {error}")))?;
     let parsed = yaml::parse(&bytes);
     let path = path.display().to_string();
     match parsed.root {
