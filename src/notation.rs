@@ -7,5 +7,6 @@ pub mod declare;
 pub mod decode;
 pub mod diagnostic;
 pub mod fix;
+pub mod mend;
 pub mod units;
 pub mod yaml;

@@ -79,8 +79,12 @@ impl PromoteReadReplica {
     pub(super) fn lint(&self, place: Span) -> Vec<Problem> {
         match self.backup_retention_period {
             Some(days) if days > 35 => vec![
-                Problem::new(Code::BackupRetention, place, format!("`backup_retention_period` is {days} days"))
-                    .label("RDS keeps automated backups for 0 to 35 days"),
+                Problem::new(
+                    Code::BackupRetention,
+                    place,
+                    format!("`backup_retention_period` is {days} days"),
+                )
+                .label("RDS keeps automated backups for 0 to 35 days"),
             ],
             _ => Vec::new(),
         }

@@ -49,18 +49,25 @@ impl FlipRecord {
                     .label("`values`, `weights` or `swap_failover: true` is needed here"),
             ),
             _ => problems.push(
-                Problem::new(Code::FlipTwoWays, place, "more than one of `values`, `weights` and `swap_failover` is given")
-                    .label("exactly one is needed")
-                    .help("use one step for each"),
+                Problem::new(
+                    Code::FlipTwoWays,
+                    place,
+                    "more than one of `values`, `weights` and `swap_failover` is given",
+                )
+                .label("exactly one is needed")
+                .help("use one step for each"),
             ),
         }
         if self.values.as_ref().is_some_and(Vec::is_empty) {
-            problems
-                .push(Problem::new(Code::EmptyList, place, "`values` is empty").label("a record needs at least one value"));
+            problems.push(
+                Problem::new(Code::EmptyList, place, "`values` is empty")
+                    .label("a record needs at least one value"),
+            );
         }
         if self.weights.as_ref().is_some_and(IndexMap::is_empty) {
             problems.push(
-                Problem::new(Code::EmptyList, place, "`weights` is empty").label("a SetIdentifier and its weight are needed"),
+                Problem::new(Code::EmptyList, place, "`weights` is empty")
+                    .label("a SetIdentifier and its weight are needed"),
             );
         }
         problems

@@ -262,9 +262,13 @@ impl Target {
         };
         if !selective {
             problems.push(
-                Problem::new(Code::SelectsAll, place, format!("this {} target selects everything in the region", self.name()))
-                    .label("it says neither an id nor tags nor a zone")
-                    .help("say whom you mean, such as `tags: { app: storefront }`"),
+                Problem::new(
+                    Code::SelectsAll,
+                    place,
+                    format!("this {} target selects everything in the region", self.name()),
+                )
+                .label("it says neither an id nor tags nor a zone")
+                .help("say whom you mean, such as `tags: { app: storefront }`"),
             );
         }
         problems

@@ -165,7 +165,7 @@ codes! {
     SelectsAll = 511, "a target that selects everything";
     RoleWithoutCluster = 512, "a role without its cluster";
     RunTooShort = 513, "a run that is stopped before its steps may end";
-    RunEndsBeforeFault = 514, "a run that is stopped before its fault";
+    RunCannotEnd = 514, "a run that is always stopped before its end";
 
     LabDeclared = 601, "an environment called `lab`";
     UnknownEnvironment = 602, "an unknown environment";

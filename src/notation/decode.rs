@@ -181,8 +181,12 @@ impl<'a> Context<'a> {
             },
             other => {
                 self.report(
-                    Problem::new(Code::WrongShape, node.span, format!("expected {expects}, found {}", kind_of(other)))
-                        .label(format!("expected {expects}")),
+                    Problem::new(
+                        Code::WrongShape,
+                        node.span,
+                        format!("expected {expects}, found {}", kind_of(other)),
+                    )
+                    .label(format!("expected {expects}")),
                 );
                 None
             }

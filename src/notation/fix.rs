@@ -150,11 +150,10 @@ mod tests {
             Some("  http: { url: \"${base}/health\", method: GET }")
         );
         assert_eq!(quoted("  run: [echo, ${word}]").as_deref(), Some("  run: [echo, \"${word}\"]"));
-        assert_eq!(
-            quoted("  { a: \"${x}\", b: ${y} }").as_deref(),
-            Some("  { a: \"${x}\", b: \"${y}\" }")
-        );
-        for untouched in ["  { a: \"${x}\" }", "  { a: b${x} }", "  { a: b } # ${x}", "  { a: ${x", "  { a: ${x} # }"] {
+        assert_eq!(quoted("  { a: \"${x}\", b: ${y} }").as_deref(), Some("  { a: \"${x}\", b: \"${y}\" }"));
+        for untouched in
+            ["  { a: \"${x}\" }", "  { a: b${x} }", "  { a: b } # ${x}", "  { a: ${x", "  { a: ${x} # }"]
+        {
             assert_eq!(quoted(untouched), None, "{untouched}");
         }
     }

@@ -107,9 +107,10 @@ fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this looks like UTF-16: save the file as UTF-8",
             _ => "save the file as UTF-8",
         };
-        let problem = Problem::new(Code::NotUtf8, char_at(&text, at), format!("byte {at} (0x{byte:02x}) is not UTF-8"))
-            .label("not UTF-8 from here")
-            .help(help);
+        let problem =
+            Problem::new(Code::NotUtf8, char_at(&text, at), format!("byte {at} (0x{byte:02x}) is not UTF-8"))
+                .label("not UTF-8 from here")
+                .help(help);
         return (text, Some(problem));
     }
     let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
@@ -150,6 +151,30 @@ fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>) {
     (root, builder.problems)
 }
 
+/// The comments of a text, in its order; `None` when it is not YAML.
+pub fn comments(text: &str) -> Option<Vec<&str>> {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let offset = text.len() - body.len();
+    let options = options! { emit_comments: false, emit_unresolved_aliases: true };
+    let mut found = Vec::new();
+    let mut after = 0;
+    for event in Parser::new_from_str_with_options(body, options) {
+        // Comments stand between scalars, never within one.
+        if let (Event::Scalar(..), span) = event.ok()? {
+            let at = |mark: &Marker| mark.byte_offset().unwrap_or_default() + offset;
+            found.extend(comments_in(text.get(after..at(&span.start)).unwrap_or_default()));
+            after = at(&span.end).max(after);
+        }
+    }
+    found.extend(comments_in(text.get(after..).unwrap_or_default()));
+    Some(found)
+}
+
+/// From each `#` that begins a comment to the end of its line, in a text without scalars.
+fn comments_in(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.split_once('#').map(|(_, comment)| comment))
+}
+
 /// The character at `at`, as a place; empty at the end of the text.
 fn char_at(text: &str, at: usize) -> Span {
     let at = at.min(text.len());
@@ -158,7 +183,8 @@ fn char_at(text: &str, at: usize) -> Span {
 }
 
 fn too_deep(span: Span) -> Problem {
-    Problem::new(Code::TooMuch, span, format!("nested deeper than {MAX_DEPTH} levels")).label("reading stopped here")
+    Problem::new(Code::TooMuch, span, format!("nested deeper than {MAX_DEPTH} levels"))
+        .label("reading stopped here")
 }
 
 /// The problem that ends the reading.
@@ -194,9 +220,10 @@ impl<'i> Builder<'i> {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
-                    let problem = Problem::new(Code::SecondDocument, span, "a second document in the same file")
-                        .label("a new document starts here")
-                        .help("put each into a file of its own");
+                    let problem =
+                        Problem::new(Code::SecondDocument, span, "a second document in the same file")
+                            .label("a new document starts here")
+                            .help("put each into a file of its own");
                     return Err(problem.into());
                 }
                 Event::DocumentStart(..) => {
@@ -227,7 +254,12 @@ impl<'i> Builder<'i> {
                 Ok((event, span))
             }
             Some(Err(error)) => Err(self.syntax(&error).into()),
-            None => Err(Problem::new(Code::YamlSyntax, char_at(self.text, self.text.len()), "the file ends too early").into()),
+            None => Err(Problem::new(
+                Code::YamlSyntax,
+                char_at(self.text, self.text.len()),
+                "the file ends too early",
+            )
+            .into()),
         }
     }
 
@@ -239,7 +271,11 @@ impl<'i> Builder<'i> {
         if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) || error.info().contains("nesting") {
             return too_deep(char_at(self.text, at));
         }
-        let problem = Problem::new(Code::YamlSyntax, char_at(self.text, at), format!("this is not YAML: {}", error.info()));
+        let problem = Problem::new(
+            Code::YamlSyntax,
+            char_at(self.text, at),
+            format!("this is not YAML: {}", error.info()),
+        );
         let tab = line.trim_start_matches(' ').starts_with('\t');
         if tab || matches!(error.kind(), ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed) {
             return Problem { code: Code::TabIndentation, ..problem }
@@ -251,7 +287,9 @@ impl<'i> Builder<'i> {
             return Problem { code: Code::UnquotedReference, fix, ..problem }
                 .help("inside { … } put quotes around values that have `${…}`: \"${name}\"");
         }
-        if matches!(error.kind(), ErrorKind::InvalidColonPlacement) || error.info().contains("quote") {
+        if matches!(error.kind(), ErrorKind::InvalidColonPlacement)
+            || ["quote", "mapping values are not allowed"].iter().any(|said| error.info().contains(said))
+        {
             return Problem { code: Code::LeftOpen, ..problem }
                 .help("is a quote or a bracket left open above? text with `: ` in it needs quotes");
         }
@@ -281,9 +319,13 @@ impl<'i> Builder<'i> {
             }
             Event::Alias(target) => (self.alias(target, span, depth)?, 0),
             Event::UnresolvedAlias(name) => {
-                let problem = Problem::new(Code::UnknownAnchor, span, format!("no anchor `&{name}` stands before this"))
-                    .label("an alias refers to an anchor further up")
-                    .help("put quotes around text that starts with `*`");
+                let problem = Problem::new(
+                    Code::UnknownAnchor,
+                    span,
+                    format!("no anchor `&{name}` stands before this"),
+                )
+                .label("an alias refers to an anchor further up")
+                .help("put quotes around text that starts with `*`");
                 return Err(problem.into());
             }
             _ => return Err(Problem::new(Code::YamlSyntax, span, "expected a value here").into()),
@@ -322,10 +364,14 @@ impl<'i> Builder<'i> {
             let Some(key) = key else { continue };
             match entries.iter().find(|(earlier, _)| earlier.text == key.text) {
                 Some((earlier, _)) => self.problems.push(
-                    Problem::new(Code::DuplicateKey, key.span, format!("`{}` is given twice", clip(&key.text)))
-                        .label("here again")
-                        .related(earlier.span, "first here")
-                        .help("remove one of the two"),
+                    Problem::new(
+                        Code::DuplicateKey,
+                        key.span,
+                        format!("`{}` is given twice", clip(&key.text)),
+                    )
+                    .label("here again")
+                    .related(earlier.span, "first here")
+                    .help("remove one of the two"),
                 ),
                 None => entries.push((key, value)),
             }
@@ -362,8 +408,9 @@ impl<'i> Builder<'i> {
     fn alias(&mut self, target: usize, span: Span, depth: usize) -> Result<Node, Stop> {
         self.aliases += 1;
         if self.aliases > MAX_ALIASES {
-            let problem = Problem::new(Code::TooMuch, span, format!("more than {MAX_ALIASES} aliases in one file"))
-                .help("write the values out");
+            let problem =
+                Problem::new(Code::TooMuch, span, format!("more than {MAX_ALIASES} aliases in one file"))
+                    .help("write the values out");
             return Err(problem.into());
         }
         let Some((node, count, deep)) = self.anchors.get(&target).cloned() else {
@@ -379,9 +426,10 @@ impl<'i> Builder<'i> {
     fn room(&mut self, span: Span, nodes: usize, depth: usize) -> Result<(), Stop> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            let problem = Problem::new(Code::TooMuch, span, format!("more than {MAX_NODES} values in one file"))
-                .label("reading stopped here")
-                .help("is this the right file? aliases count as often as they are used");
+            let problem =
+                Problem::new(Code::TooMuch, span, format!("more than {MAX_NODES} values in one file"))
+                    .label("reading stopped here")
+                    .help("is this the right file? aliases count as often as they are used");
             return Err(problem.into());
         }
         if depth > MAX_DEPTH {
@@ -395,9 +443,13 @@ impl<'i> Builder<'i> {
         let Some(tag) = tag else { return false };
         if tag.is_custom() {
             self.problems.push(
-                Problem::new(Code::CustomTag, span, format!("the tag `{}` has no meaning here", clip(&tag.original())))
-                    .label("tagged value")
-                    .help("remove the tag; text that starts with `!` needs quotes"),
+                Problem::new(
+                    Code::CustomTag,
+                    span,
+                    format!("the tag `{}` has no meaning here", clip(&tag.original())),
+                )
+                .label("tagged value")
+                .help("remove the tag; text that starts with `!` needs quotes"),
             );
         }
         tag.is_yaml_core_schema_tag("str")

@@ -135,7 +135,9 @@ impl Decode for Connections {
             return Connection::decode(node, cx).map(|one| Connections(vec![one]));
         };
         if nodes.is_empty() {
-            cx.report(Problem::new(Code::EmptyList, node.span, "no client at all").label("name at least one"));
+            cx.report(
+                Problem::new(Code::EmptyList, node.span, "no client at all").label("name at least one"),
+            );
             return None;
         }
         let mut all = Some(Vec::new());
@@ -317,7 +319,10 @@ impl Decode for Statuses {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let nodes = match &node.value {
             Value::List(nodes) if nodes.is_empty() => {
-                cx.report(Problem::new(Code::EmptyList, node.span, "no status can match").label("name at least one status"));
+                cx.report(
+                    Problem::new(Code::EmptyList, node.span, "no status can match")
+                        .label("name at least one status"),
+                );
                 return None;
             }
             Value::List(nodes) => nodes.iter().collect(),

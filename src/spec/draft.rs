@@ -345,9 +345,12 @@ fn slug(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     }
     let words: String = name.to_lowercase().chars().map(|c| if fits(c) { c } else { ' ' }).take(64).collect();
     let suggestion = words.split([' ', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
-    let mut problem =
-        Problem::new(Code::NotAnExperimentName, name.span, "an experiment's name is made of lower-case letters, digits and `-`")
-            .label("it names folders, metrics and links");
+    let mut problem = Problem::new(
+        Code::NotAnExperimentName,
+        name.span,
+        "an experiment's name is made of lower-case letters, digits and `-`",
+    )
+    .label("it names folders, metrics and links");
     if !suggestion.is_empty() {
         problem = problem.help(format!("write {suggestion}, and keep the wording for `title`"));
     }

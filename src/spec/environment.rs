@@ -10,9 +10,9 @@ use jiff::tz::TimeZone;
 use super::interlock::{
     self, APPROVAL_VALID, Freeze, Interlocks, Limits, Override, Tagged, Window, Zone, placed,
 };
-use super::later;
 use super::source::{self, Diagnostics, Source};
 use super::values::{Bindings, Piece, pieces};
+use super::{later, lint};
 use crate::notation::code::Code;
 use crate::notation::decode::{
     Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
@@ -254,16 +254,22 @@ impl Project {
 
     /// Reads the project file. The error holds every problem of the file, whichever environment is meant.
     pub fn read(path: &Path) -> Result<Project, Diagnostics> {
-        let (source, root, problems) = source::read(path)?;
+        Project::read_text(path, &source::bytes(path)?)
+    }
+
+    /// Reads a text as if it stood in the project file at `path`. The error is as that of [`read`](Project::read).
+    pub fn read_text(path: &Path, text: &[u8]) -> Result<Project, Diagnostics> {
+        let (source, root, problems) = source::of(path, text)?;
         let base = path.parent().unwrap_or(Path::new("."));
         let bindings = Bindings::new(&IndexMap::new(), &IndexMap::new(), base, false);
-        let mut cx = Context::new(&bindings);
+        let mut cx = Context::new(&bindings).synonyms(later::SYNONYMS);
         cx.problems = problems;
         let read = top_level(&root, &mut cx);
         if let Some((_, environments)) = &read {
             for (key, node) in environments {
                 check_name(key, &mut cx);
                 settings(node, &mut cx);
+                lint::resources::environment(node).into_iter().for_each(|problem| cx.report(problem));
             }
         }
         match read {
@@ -315,8 +321,12 @@ impl Project {
             true => format!("there is: {LAB}; others are declared in {}", self.source.path),
             false => format!("there is: {}", names.join(", ")),
         };
-        let mut problem =
-            Problem::new(Code::UnknownEnvironment, Span::default(), format!("no environment is called `{name}`")).help(help);
+        let mut problem = Problem::new(
+            Code::UnknownEnvironment,
+            Span::default(),
+            format!("no environment is called `{name}`"),
+        )
+        .help(help);
         if let Some((first, _)) = self.environments.first() {
             problem.span = first.span;
             problem.label = match nearest(name, &names) {

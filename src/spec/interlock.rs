@@ -252,8 +252,11 @@ impl Decode for Freeze {
             return None;
         };
         if to < from {
-            let problem =
-                Problem::new(Code::FreezeBackwards, node.span, format!("the freeze ends on {to}, before it begins on {from}"));
+            let problem = Problem::new(
+                Code::FreezeBackwards,
+                node.span,
+                format!("the freeze ends on {to}, before it begins on {from}"),
+            );
             cx.report(problem.label("the earlier date comes first"));
             return None;
         }
@@ -312,19 +315,39 @@ pub(super) fn lint(
         for window in windows.iter() {
             let never = window.days.as_ref().is_some_and(Vec::is_empty);
             if window.from == window.to || never || window.from.0 == TimeOfDay::MIDNIGHT {
-                wrong(Code::WindowNeverOpens, windows.span, format!("the window `{}` never opens", window.describe()), "this one");
+                wrong(
+                    Code::WindowNeverOpens,
+                    windows.span,
+                    format!("the window `{}` never opens", window.describe()),
+                    "this one",
+                );
             }
         }
     }
     if let Some(opt_in) = opt_in.filter(|opt_in| opt_in.tags.is_empty()) {
-        wrong(Code::OptInForAll, opt_in.span, "`opt_in` names no tag: it would allow everything".to_owned(), "a tag is needed");
+        wrong(
+            Code::OptInForAll,
+            opt_in.span,
+            "`opt_in` names no tag: it would allow everything".to_owned(),
+            "a tag is needed",
+        );
     }
     if let Some(limits) = limits {
         if limits.percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
-            wrong(Code::LimitOutOfRange, limits.span, "`percent` is not from 1 to 100".to_owned(), "this limit");
+            wrong(
+                Code::LimitOutOfRange,
+                limits.span,
+                "`percent` is not from 1 to 100".to_owned(),
+                "this limit",
+            );
         }
         if limits.targets == Some(0) {
-            wrong(Code::LimitOutOfRange, limits.span, "`targets: 0` would refuse every drill".to_owned(), "at least 1");
+            wrong(
+                Code::LimitOutOfRange,
+                limits.span,
+                "`targets: 0` would refuse every drill".to_owned(),
+                "at least 1",
+            );
         }
     }
     problems

@@ -12,9 +12,12 @@ use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
 
+mod fits;
 mod guardrails;
 mod measures;
 mod order;
+mod programs;
+pub(super) mod resources;
 mod steps;
 
 /// The rules about a draft.
@@ -28,21 +31,28 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     measures::probes(draft, &mut problems);
     guardrails::guardrails(draft, &mut problems);
     measures::times(draft, &mut problems);
+    fits::elapsed(draft, &mut problems);
+    fits::records(draft, &mut problems);
+    programs::programs(draft, &mut problems);
     problems
 }
 
-/// The rules about variables: those in use have values, and passwords are not written down.
+/// The rules about values: variables in use have one, passwords are not written down, AWS's names can be names.
 pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let used = used_variables(root);
     for name in draft.variables.keys().filter(|name| complete && used.contains(&name.text)) {
         if !bindings.has_value(&name.text) {
-            let problem = Problem::new(Code::NoValueGiven, name.span, format!("the variable `{}` has no value", name.text))
-                .label("no value is given, and it has no default")
-                .help(format!(
-                    "give it under `values:` of the environment in firedrill.yaml, or with --var {}=VALUE",
-                    name.text
-                ));
+            let problem = Problem::new(
+                Code::NoValueGiven,
+                name.span,
+                format!("the variable `{}` has no value", name.text),
+            )
+            .label("no value is given, and it has no default")
+            .help(format!(
+                "give it under `values:` of the environment in firedrill.yaml, or with --var {}=VALUE",
+                name.text
+            ));
             problems.push(problem);
         }
     }
@@ -56,6 +66,7 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
             );
         }
     });
+    resources::resources(root, &mut problems);
     problems
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Deed {
     pub(super) place: Span,
     pub(super) value: Option<Does>,
     /// What the `run` mapping says beside the program.
-    undo: Option<Program>,
+    pub(super) undo: Option<Program>,
     timeout: Option<Duration>,
 }
 
@@ -140,10 +140,14 @@ fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>
     };
     for (other, other_key, _) in found {
         cx.report(
-            Problem::new(Code::TwoThingsDone, other_key.span, format!("a step does one thing: `{name}` or `{other}`"))
-                .label("a second one")
-                .related(key.span, "the first")
-                .help("make it a step of its own"),
+            Problem::new(
+                Code::TwoThingsDone,
+                other_key.span,
+                format!("a step does one thing: `{name}` or `{other}`"),
+            )
+            .label("a second one")
+            .related(key.span, "the first")
+            .help("make it a step of its own"),
         );
     }
     let mut deed = Deed {
@@ -154,7 +158,10 @@ fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>
         timeout: None,
     };
     if node.value == Value::Null {
-        cx.report(Problem::new(Code::NoValue, key.span, format!("`{name}` has no value")).label("what is to be done?"));
+        cx.report(
+            Problem::new(Code::NoValue, key.span, format!("`{name}` has no value"))
+                .label("what is to be done?"),
+        );
         return Some(deed);
     }
     match name {
@@ -217,7 +224,9 @@ impl Decode for Argv {
             let list = format!("[{}]", words.join(", "));
             let mut problem = cx.mismatch(Code::NotAList, node, &Self::expects());
             // What means something to a shell is not for a program to take apart.
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '/' | ':' | '=' | ',');
+            let plain = |c: char| {
+                c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '/' | ':' | '=' | ',')
+            };
             if !words.is_empty() && text.chars().all(plain) {
                 problem = problem.fix(Fix::replace(node.span, text, &list));
             }
@@ -257,7 +266,11 @@ impl Decode for Program {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let (program, undo, timeout) = run(node, cx)?;
         if undo.is_some() || timeout.is_some() {
-            cx.report(Problem::new(Code::UndoOfUndo, node.span, "an undo takes neither `undo` nor `timeout` of its own"));
+            cx.report(Problem::new(
+                Code::UndoOfUndo,
+                node.span,
+                "an undo takes neither `undo` nor `timeout` of its own",
+            ));
             return None;
         }
         Some(program)
@@ -293,7 +306,11 @@ fn check(node: &Node, cx: &mut Context<'_>) -> Option<Check> {
 fn one_line(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     let fits = !name.trim().is_empty() && name.chars().count() <= 100 && !name.contains(char::is_control);
     if !fits {
-        cx.report(Problem::new(Code::NotAStepName, name.span, "a step's name is one line of at most 100 characters"));
+        cx.report(Problem::new(
+            Code::NotAStepName,
+            name.span,
+            "a step's name is one line of at most 100 characters",
+        ));
     }
     fits
 }

@@ -179,7 +179,8 @@ impl Bindings {
             "env" => self.env(name.trim(), secret),
             "file" => self.file(name.trim()),
             "ssm" | "secretsmanager" => {
-                let message = format!("`${{{reference}}}`: values from AWS are not supported by this version");
+                let message =
+                    format!("`${{{reference}}}`: values from AWS are not supported by this version");
                 let help = "use ${env:NAME} or ${file:path}, and fill it before the run";
                 Err(Flaw::new(Code::NotYet, message).help(help))
             }
@@ -218,8 +219,8 @@ impl Bindings {
         if let (true, Ok(Some(value))) = (secret, &value) {
             self.redactor.borrow_mut().add(value);
         }
-        let value = value
-            .map_err(|flaw| Flaw { message: format!("variable `{name}`: {}", flaw.message), ..flaw });
+        let value =
+            value.map_err(|flaw| Flaw { message: format!("variable `{name}`: {}", flaw.message), ..flaw });
         self.found.borrow_mut().insert(key, value.clone());
         value
     }

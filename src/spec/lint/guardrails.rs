@@ -182,9 +182,13 @@ fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
             );
         } else if let Some(first) = named.iter().take(index).find(|earlier| earlier.value == alarm.value) {
             problems.push(
-                Problem::new(Code::AlarmTwice, alarm.span, format!("the guardrail alarm `{name}` is named twice"))
-                    .label("again")
-                    .related(first.span, "the first time"),
+                Problem::new(
+                    Code::AlarmTwice,
+                    alarm.span,
+                    format!("the guardrail alarm `{name}` is named twice"),
+                )
+                .label("again")
+                .related(first.span, "the first time"),
             );
         }
         if let Some(expected) = draft.alarms.iter().flatten().find(|other| other.value == alarm.value) {

@@ -109,7 +109,8 @@ fn error_budget(budget: &ErrorBudget, span: Span, problems: &mut Vec<Problem>) {
     } else if budget.over.is_zero() {
         Problem::new(Code::ZeroTime, span, "`over` must be longer than zero").help("such as `over: 30d`")
     } else if slice.is_some_and(|window| window < Duration::from_secs(1)) {
-        Problem::new(Code::SliceTooShort, span, "`time_slice.window` must be at least 1s").help("the usual slice is `1m`")
+        Problem::new(Code::SliceTooShort, span, "`time_slice.window` must be at least 1s")
+            .help("the usual slice is `1m`")
     } else {
         return;
     };
@@ -287,10 +288,14 @@ pub(super) fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
         if let Some(first) = named.iter().take(index).find(|earlier| earlier.value == alarm.value) {
             let before = named.get(index - 1).map_or(first.span, |before| before.span);
             problems.push(
-                Problem::new(Code::AlarmTwice, alarm.span, format!("the alarm `{}` is named twice", clip(&alarm.value)))
-                    .label("again")
-                    .related(first.span, "the first time")
-                    .fix(Fix::remove_item(before, alarm.span, &alarm.value)),
+                Problem::new(
+                    Code::AlarmTwice,
+                    alarm.span,
+                    format!("the alarm `{}` is named twice", clip(&alarm.value)),
+                )
+                .label("again")
+                .related(first.span, "the first time")
+                .fix(Fix::remove_item(before, alarm.span, &alarm.value)),
             );
         }
     }
@@ -320,8 +325,10 @@ pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
             programs(watch, problems);
         }
         if watch.probe.as_ref().is_some_and(|probe| probe.deadline().is_zero()) {
-            problems
-                .push(Problem::new(Code::ZeroTime, watch.place, "this probe's timeout is zero").label("nothing can answer"));
+            problems.push(
+                Problem::new(Code::ZeroTime, watch.place, "this probe's timeout is zero")
+                    .label("nothing can answer"),
+            );
         }
         let judged = draft.objectives.as_ref().is_none_or(|objectives| objectives.rpo.is_some());
         if !judged && watch.kind.is_some_and(|kind| kind.ends_with(".ledger")) {
@@ -359,7 +366,9 @@ fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
 /// Times that must be longer than zero, or than each other.
 pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     let [steady_for, confirm, within_place] = draft.places;
-    let zero = |what: &str, place: Span| Problem::new(Code::NothingWatched, place, format!("`{what}` must be longer than zero"));
+    let zero = |what: &str, place: Span| {
+        Problem::new(Code::NothingWatched, place, format!("`{what}` must be longer than zero"))
+    };
     if draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
         problems.push(
             zero("steady_state.for", steady_for).help("what was never seen well cannot be seen to recover"),

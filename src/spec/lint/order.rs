@@ -100,12 +100,20 @@ fn describe(steps: &[StepDraft], cycle: &[usize]) -> Problem {
     let first =
         cycle.iter().copied().find(|index| place(*index).1).or(cycle.first().copied()).unwrap_or_default();
     let mut problem = match cycle {
-        [only] => Problem::new(Code::WaitsForItself, place(*only).0, format!("step `{}` waits for itself", name(*only))),
+        [only] => Problem::new(
+            Code::WaitsForItself,
+            place(*only).0,
+            format!("step `{}` waits for itself", name(*only)),
+        ),
         _ => {
             let around = cycle.iter().skip_while(|index| **index != first);
             let around = around.chain(cycle.iter().take_while(|index| **index != first)).chain([&first]);
             let names: Vec<String> = around.map(|index| format!("`{}`", name(*index))).collect();
-            Problem::new(Code::Cycle, place(first).0, format!("steps wait for each other: {}", names.join(" → ")))
+            Problem::new(
+                Code::Cycle,
+                place(first).0,
+                format!("steps wait for each other: {}", names.join(" → ")),
+            )
         }
     };
     for index in cycle.iter().copied().filter(|index| *index != first) {
