@@ -60,8 +60,8 @@ fn cannot_end(
     });
     let recovery = draft.recovery.as_ref();
     let after = recovery.map_or(Duration::ZERO, |recovery| recovery.observe);
-    let least = steady + waits.max().unwrap_or_default().max(after);
-    if least < limit || limit.is_zero() {
+    let least = steady.saturating_add(waits.max().unwrap_or_default().max(after));
+    if least < limit {
         return None;
     }
     let message = format!("every run takes {} at least, and is stopped after {}", show(least), show(limit));
