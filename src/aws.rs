@@ -36,6 +36,7 @@ pub mod permissions;
 pub mod policy;
 pub(crate) mod rds;
 pub(crate) mod route53;
+pub(crate) mod ssm;
 pub mod target;
 mod wait;
 
@@ -75,6 +76,8 @@ pub struct Settings {
     pub scaled: bool,
     /// Whether nothing may be changed at all.
     pub dry_run: bool,
+    /// The parameter of Systems Manager that stops every run, by name.
+    pub stop_parameter: Option<String>,
     /// How long one attempt of a call may take. A reading call is attempted a few times.
     pub call_timeout: Duration,
     /// How often a resource's state is looked at while waiting for it.
@@ -93,6 +96,7 @@ impl Default for Settings {
             lab: false,
             scaled: false,
             dry_run: false,
+            stop_parameter: None,
             call_timeout: Duration::from_secs(10),
             poll: Duration::from_secs(1),
         }
@@ -138,6 +142,7 @@ pub(crate) struct Clients {
     pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
     pub(crate) autoscaling: aws_sdk_autoscaling::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
 }
 
 /// A connection to AWS in one region with one identity.
@@ -255,6 +260,11 @@ impl Aws {
         self.settings.role.as_deref()
     }
 
+    /// The parameter of Systems Manager that stops every run in this environment, if there is to be one.
+    pub fn stop_parameter(&self) -> Option<&str> {
+        self.settings.stop_parameter.as_deref()
+    }
+
     /// What the ledgers get their clients from.
     pub fn data_plane(&self) -> DataPlane {
         DataPlane::new(&self.config, &self.settings)
@@ -326,6 +336,10 @@ impl Aws {
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         &self.readers.cloudwatch
     }
+
+    pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
+        &self.readers.ssm
+    }
 }
 
 /// How a reading call is repeated. Not adaptively: that holds calls back after a throttling until their time
@@ -394,6 +408,7 @@ fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard:
         elbv2: client!(aws_sdk_elasticloadbalancingv2),
         autoscaling: client!(aws_sdk_autoscaling),
         cloudwatch: client!(aws_sdk_cloudwatch),
+        ssm: client!(aws_sdk_ssm),
     }
 }
 

@@ -191,6 +191,7 @@ impl Drill<'_> {
             true => Claim::nothing(),
             false => {
                 let environment = surroundings.facts(loaded, aws.as_deref()).await?;
+                super::claim::may_begin(aws.as_deref()).await?;
                 Claim::make(&self.args.place, self.store, environment, surroundings, self.args.force)?
             }
         };
@@ -370,7 +371,8 @@ pub async fn connect(
     let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
     let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
     let alarms = !experiment.alarms.is_empty() || !experiment.guardrail_alarms().is_empty();
-    if !acts && !asks && !alarms {
+    let stopped_from_afar = surroundings.environment.stop_parameter.is_some();
+    if !acts && !asks && !alarms && !stopped_from_afar {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {

@@ -49,6 +49,8 @@ pub struct Environment {
     pub confirm: Confirmation,
     /// A file that stops every run by being there.
     pub stop_file: Option<PathBuf>,
+    /// A parameter of Systems Manager that stops every run, by name.
+    pub stop_parameter: Option<String>,
     /// What must hold before anything is changed.
     pub interlocks: Interlocks,
 }
@@ -112,6 +114,8 @@ record! {
         /// A file, relative to the project file, whose being there stops a run in this environment, with its undo, and lets none
         /// begin.
         pub stop_file: Option<String>,
+        /// A parameter of AWS Systems Manager, by name, that does the same: any value but `go` stops a run, and none begins.
+        pub stop_parameter: Option<ParameterName>,
         /// Demands the environment's name on the command line, `--confirm NAME`, or typed on a terminal; `--yes`
         /// does not do.
         pub require_confirm: bool = false,
@@ -158,6 +162,29 @@ impl Settings {
             approval_valid: self.approval_valid,
             require_confirm: self.require_confirm,
         }
+    }
+}
+
+/// The name of a parameter of Systems Manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterName(pub String);
+
+impl Decode for ParameterName {
+    fn expects() -> String {
+        "the name of an SSM parameter, such as /drills/stop".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let name = cx.text(node, &Self::expects())?;
+        // As PutParameter takes them; and a name with a path starts with a slash.
+        let fits = !name.is_empty()
+            && name.len() <= 1011
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte))
+            && (name.starts_with('/') || !name.contains('/'));
+        if !fits {
+            cx.unexpected(node, &Self::expects());
+        }
+        fits.then_some(ParameterName(name))
     }
 }
 
@@ -307,6 +334,7 @@ impl Project {
             values: read.values.0.into_iter().map(|(name, value)| (name, anchored(&value, base))).collect(),
             confirm: read.confirm,
             stop_file: read.stop_file.map(|file| base.join(file)),
+            stop_parameter: read.stop_parameter.map(|name| name.0),
             interlocks,
         })
     }
