@@ -289,3 +289,34 @@ async fn a_stop_file_lets_no_run_begin_and_force_begins_over_what_was_left() {
     assert!(said(&forced).contains("begun with --force"), "{}", said(&forced));
     assert_eq!(outside.runs().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_closing_of_its_window_stops_and_undoes() {
+    let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+    // Late enough that the drill is under way by then.
+    let least = now.checked_add(jiff::Span::new().seconds(20)).expect("a time");
+    let closes =
+        least.round(jiff::ZonedRound::new().smallest(jiff::Unit::Minute).mode(jiff::RoundMode::Ceil));
+    let closes = closes.expect("a minute");
+    let opened = now.checked_sub(jiff::Span::new().hours(2)).expect("a time");
+    let window = format!(
+        "    windows: [{{ from: \"{}\", to: \"{}\" }}]\n",
+        opened.strftime("%H:%M"),
+        closes.strftime("%H:%M")
+    );
+    let outside = Outside::start(9, &window);
+    let before = outside.standing().await;
+    let mut command = outside.firedrill("run");
+    command.arg(bundled("flip-route53.yaml")).args(["--var", "steady=500ms", "--var", "confirm=500ms"]);
+    command.args(["--var", "observe=120s"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let output = command.spawn().expect("the binary runs").wait_with_output().expect("it ends");
+    let late = jiff::Timestamp::now().duration_since(closes.timestamp()).as_secs_f64();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("window"), "{text}");
+    let runs = outside.runs();
+    let [run] = runs.as_slice() else { panic!("{} runs", runs.len()) };
+    assert!(late >= 0.0 && late - undoing(run) < BOUND, "ended {late} s after the window had closed");
+    assert!(happened(run, "call_sent").is_ok(), "nothing was changed that could be undone");
+    assert_eq!(outside.differs(&before, &[], Duration::from_secs(5)).await, None, "{text}");
+}
