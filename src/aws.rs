@@ -162,19 +162,20 @@ impl Aws {
     /// Prepares the clients. Sends nothing yet, except what the profile or role needs.
     pub async fn connect(settings: Settings, witness: Arc<dyn Witness>) -> Result<Aws, Fault> {
         let config = configuration(&settings).await?;
-        let readers = clients(&config, &patience(), || guard::Lookout::reading(witness.clone()));
+        let readers = clients(&config, &patience(), || guard::Gatekeeper::reading(witness.clone()));
         // A mutating call is repeated by the guard, and only when it certainly did not happen.
-        let writers = clients(&config, &RetryConfig::disabled(), || guard::Lookout::writing(witness.clone()));
+        let writers =
+            clients(&config, &RetryConfig::disabled(), || guard::Gatekeeper::writing(witness.clone()));
         let sts = aws_sdk_sts::Client::from_conf(
             aws_sdk_sts::config::Builder::from(&config)
                 .retry_config(patience())
-                .interceptor(guard::Lookout::reading(witness.clone()))
+                .interceptor(guard::Gatekeeper::reading(witness.clone()))
                 .build(),
         );
         let iam = aws_sdk_iam::Client::from_conf(
             aws_sdk_iam::config::Builder::from(&config)
                 .retry_config(patience().with_max_attempts(PERMISSION_ATTEMPTS))
-                .interceptor(guard::Lookout::reading(witness.clone()))
+                .interceptor(guard::Gatekeeper::reading(witness.clone()))
                 .build(),
         );
         Ok(Aws {
@@ -195,7 +196,7 @@ impl Aws {
     pub(crate) fn for_watching(&self) -> Aws {
         let silent: Arc<dyn Witness> = Arc::new(Silent);
         let once = RetryConfig::disabled();
-        let readers = clients(&self.config, &once, || guard::Lookout::reading(silent.clone()));
+        let readers = clients(&self.config, &once, || guard::Gatekeeper::reading(silent.clone()));
         Aws {
             settings: Settings {
                 dry_run: true,
@@ -389,13 +390,13 @@ fn http_client(settings: &Settings) -> SharedHttpClient {
     }
 }
 
-fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard::Lookout) -> Clients {
+fn clients(config: &SdkConfig, retry: &RetryConfig, keeper: impl Fn() -> guard::Gatekeeper) -> Clients {
     macro_rules! client {
         ($service:ident) => {
             $service::Client::from_conf(
                 $service::config::Builder::from(config)
                     .retry_config(retry.clone())
-                    .interceptor(lookout())
+                    .interceptor(keeper())
                     .build(),
             )
         };
