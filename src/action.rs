@@ -32,7 +32,7 @@ pub use usual::Pace;
 
 choice! {
     /// What a step does to AWS: named after the API operation, with the API's arguments in snake case.
-    pub enum Action: "action" {
+    pub enum Action: "action", UnknownAction {
         "ec2.terminate_instances" => TerminateInstances(ec2::TerminateInstances),
         "ec2.stop_instances" => StopInstances(ec2::StopInstances),
         "ec2.start_instances" => StartInstances(ec2::StartInstances),

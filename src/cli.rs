@@ -11,6 +11,7 @@ pub mod approve;
 pub mod calibrate;
 pub mod check;
 mod claim;
+pub mod explain;
 pub mod failure;
 pub mod frozen;
 pub mod iam_policy;
@@ -69,6 +70,8 @@ impl Colour {
 enum Verb {
     /// Parse and lint experiments: no network, every error at once.
     Check(check::CheckArgs),
+    /// Say what a problem's code means, with a wrong and a right example.
+    Explain(explain::ExplainArgs),
     /// Resolve the targets, check what the steps rely on, print what would happen.
     Plan(plan::PlanArgs),
     /// Approve a frozen plan that another person is going to run.
@@ -143,6 +146,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     match cli.verb {
         Verb::Check(args) => simple(check::check(&args, colour, &mut out, &mut err)),
+        Verb::Explain(args) => simple(explain::explain(args.code.as_deref(), &mut out, &mut err)),
         Verb::Plan(args) => plan::run(args, colour),
         Verb::Approve(args) => approve::run(&args),
         Verb::Run(args) => run::run(args, colour),

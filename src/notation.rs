@@ -2,8 +2,11 @@
 //!
 //! A leaf: it knows nothing of experiments, actions or probes, which are declared with it.
 
+pub mod code;
 pub mod declare;
 pub mod decode;
 pub mod diagnostic;
+pub mod fix;
+pub mod mend;
 pub mod units;
 pub mod yaml;

@@ -60,7 +60,7 @@ pub use variant::Variant;
 
 choice! {
     /// What a probe asks of the service.
-    pub enum Probe: "probe kind" {
+    pub enum Probe: "probe kind", UnknownProbeKind {
         "http" => Http(http::Http),
         "tcp" => Tcp(tcp::Tcp),
         "dns" => Dns(dns::Dns),

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode as _, Problem, nearest};
 use crate::notation::yaml::{Node, Value};
 use crate::redact::{Redactor, SecretValues};
@@ -21,6 +22,7 @@ mod files;
 pub mod guardrail;
 pub mod interlock;
 mod later;
+pub mod lessons;
 mod lint;
 pub mod source;
 mod step;
@@ -82,8 +84,12 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let Some(experiment) = examined.experiment else {
         let mut problems = examined.problems;
         problems.push(
-            Problem::new(root.span, "the experiment depends on values that are not given")
-                .help("give them in an environment of firedrill.yaml, or with --var NAME=VALUE"),
+            Problem::new(
+                Code::NoValueGiven,
+                root.span,
+                "the experiment depends on values that are not given",
+            )
+            .help("give them in an environment of firedrill.yaml, or with --var NAME=VALUE"),
         );
         return Err(diagnostics(problems));
     };
@@ -109,7 +115,12 @@ pub enum Checked {
 
 /// Checks a file without values from outside it. The error is a file that is not YAML.
 pub fn check(path: &Path) -> Result<Checked, Diagnostics> {
-    let (source, root, problems) = source::read(path)?;
+    check_text(path, &source::bytes(path)?)
+}
+
+/// Checks a text as if it stood in the file at `path`.
+pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
+    let (source, root, problems) = source::of(path, text)?;
     match kind(&root) {
         None => return Ok(Checked::Other),
         Some(kind) => {
@@ -151,7 +162,7 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) 
 
     let base = path.parent().unwrap_or(Path::new("."));
     let bindings = Bindings::new(&variables, &given.values, base, given.complete);
-    let mut second = Context::new(&bindings);
+    let mut second = Context::new(&bindings).synonyms(later::SYNONYMS);
     let read = draft::Draft::read(root, variables, &mut second);
     problems.append(&mut second.problems);
     if let Some(draft) = &read {
@@ -176,19 +187,20 @@ fn wrong_kind(root: &Node) -> Option<Problem> {
     let Value::Map(top) = &root.value else {
         let found = crate::notation::decode::kind_of(&root.value);
         return Some(
-            Problem::new(root.span, format!("expected an experiment, found {found}"))
+            Problem::new(Code::NotAnExperiment, root.span, format!("expected an experiment, found {found}"))
                 .label("expected a mapping that starts with `kind: Experiment`"),
         );
     };
     let Some((key, node)) = top.iter().find(|(key, _)| key.text == "kind") else {
         let place = top.first().map_or(root.span, |(key, _)| key.span);
         return Some(
-            Problem::new(place, "missing key `kind`").label("the file starts with `kind: Experiment`"),
+            Problem::new(Code::MissingKind, place, "missing key `kind`")
+                .label("the file starts with `kind: Experiment`"),
         );
     };
     let mut cx = Context::new(&Verbatim);
     let Some(kind) = String::decode(node, &mut cx) else {
-        return Some(Problem::new(key.span, "expected `kind: Experiment`"));
+        return Some(Problem::new(Code::MissingKind, key.span, "expected `kind: Experiment`"));
     };
     if kind == "Experiment" {
         return None;
@@ -196,7 +208,11 @@ fn wrong_kind(root: &Node) -> Option<Problem> {
     if let Some((word, what)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
         return Some(later::problem(word, what, node.span));
     }
-    let problem = Problem::new(node.span, format!("unknown kind `{}`", crate::notation::decode::clip(&kind)));
+    let problem = Problem::new(
+        Code::UnknownKind,
+        node.span,
+        format!("unknown kind `{}`", crate::notation::decode::clip(&kind)),
+    );
     Some(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
         None => problem.label("expected Experiment"),

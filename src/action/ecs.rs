@@ -13,6 +13,7 @@ use super::{
 };
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Purpose, Wait, ecs};
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
@@ -47,7 +48,7 @@ impl UpdateService {
             return Vec::new();
         }
         vec![
-            Problem::new(place, "the service is to be updated, but nothing of it")
+            Problem::new(Code::UpdateOfNothing, place, "the service is to be updated, but nothing of it")
                 .label("`desired_count` or `force_new_deployment: true` is needed here"),
         ]
     }

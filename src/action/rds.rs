@@ -16,6 +16,7 @@ use super::{
 };
 use crate::aws::find::{Found, Resource};
 use crate::aws::{Aws, Fault, Look, Purpose, Wait, rds};
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
@@ -78,8 +79,12 @@ impl PromoteReadReplica {
     pub(super) fn lint(&self, place: Span) -> Vec<Problem> {
         match self.backup_retention_period {
             Some(days) if days > 35 => vec![
-                Problem::new(place, format!("`backup_retention_period` is {days} days"))
-                    .label("RDS keeps automated backups for 0 to 35 days"),
+                Problem::new(
+                    Code::BackupRetention,
+                    place,
+                    format!("`backup_retention_period` is {days} days"),
+                )
+                .label("RDS keeps automated backups for 0 to 35 days"),
             ],
             _ => Vec::new(),
         }

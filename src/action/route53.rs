@@ -11,6 +11,7 @@ use super::undo::Restored;
 use super::{Act, Applied, Before, Effect, Prepared, Sight, Undo, Watch, precondition, sighted};
 use crate::aws::find::{Found, Target, rr_type};
 use crate::aws::{Aws, Fault, FaultKind, Look, Purpose, Wait, route53};
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::record;
@@ -44,22 +45,29 @@ impl FlipRecord {
         match given.iter().filter(|given| **given).count() {
             1 => {}
             0 => problems.push(
-                Problem::new(place, "the record is to be flipped, but not to what")
+                Problem::new(Code::FlipToNowhere, place, "the record is to be flipped, but not to what")
                     .label("`values`, `weights` or `swap_failover: true` is needed here"),
             ),
             _ => problems.push(
-                Problem::new(place, "more than one of `values`, `weights` and `swap_failover` is given")
-                    .label("exactly one is needed")
-                    .help("use one step for each"),
+                Problem::new(
+                    Code::FlipTwoWays,
+                    place,
+                    "more than one of `values`, `weights` and `swap_failover` is given",
+                )
+                .label("exactly one is needed")
+                .help("use one step for each"),
             ),
         }
         if self.values.as_ref().is_some_and(Vec::is_empty) {
-            problems
-                .push(Problem::new(place, "`values` is empty").label("a record needs at least one value"));
+            problems.push(
+                Problem::new(Code::EmptyList, place, "`values` is empty")
+                    .label("a record needs at least one value"),
+            );
         }
         if self.weights.as_ref().is_some_and(IndexMap::is_empty) {
             problems.push(
-                Problem::new(place, "`weights` is empty").label("a SetIdentifier and its weight are needed"),
+                Problem::new(Code::EmptyList, place, "`weights` is empty")
+                    .label("a SetIdentifier and its weight are needed"),
             );
         }
         problems

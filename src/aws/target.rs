@@ -4,13 +4,14 @@
 
 use indexmap::IndexMap;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::{choice, record, words};
 
 choice! {
     /// Whom an action is aimed at: resources that are looked up when the plan is made.
-    pub enum Target: "target kind" {
+    pub enum Target: "target kind", UnknownTargetKind {
         "ec2.instance" => Ec2Instance(Ec2Instance),
         "rds.instance" => RdsInstance(RdsInstance),
         "rds.cluster" => RdsCluster(RdsCluster),
@@ -214,7 +215,7 @@ impl Decode for Pick {
             if cx.text(node, &expects)? == "all" {
                 return Some(Pick::All);
             }
-            cx.unexpected(node, &expects);
+            cx.unexpected(Code::NotAnArgument, node, &expects);
             return None;
         }
         let share = Share::decode(node, cx)?;
@@ -222,7 +223,7 @@ impl Decode for Pick {
             (Some(count), None) if count > 0 => Some(Pick::Count(count)),
             (None, Some(percent)) if (1..=100).contains(&percent) => Some(Pick::Percent(percent)),
             _ => {
-                cx.unexpected(node, &expects);
+                cx.unexpected(Code::NotAnArgument, node, &expects);
                 None
             }
         }
@@ -244,7 +245,7 @@ impl Target {
             Target::RdsInstance(t) => {
                 if t.role.is_some() && t.cluster.is_none() {
                     problems.push(
-                        Problem::new(place, "`role` without `cluster`")
+                        Problem::new(Code::RoleWithoutCluster, place, "`role` without `cluster`")
                             .label("a DB instance has a role in a cluster")
                             .help("name the cluster: `cluster: <DB cluster identifier>`"),
                     );
@@ -261,9 +262,13 @@ impl Target {
         };
         if !selective {
             problems.push(
-                Problem::new(place, format!("this {} target selects everything in the region", self.name()))
-                    .label("it says neither an id nor tags nor a zone")
-                    .help("say whom you mean, such as `tags: { app: storefront }`"),
+                Problem::new(
+                    Code::SelectsAll,
+                    place,
+                    format!("this {} target selects everything in the region", self.name()),
+                )
+                .label("it says neither an id nor tags nor a zone")
+                .help("say whom you mean, such as `tags: { app: storefront }`"),
             );
         }
         problems

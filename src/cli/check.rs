@@ -8,6 +8,10 @@ use clap::{Args, ValueEnum};
 use crate::notation::diagnostic::{Located, count, printable};
 use crate::spec::{self, Checked, Diagnostics, Project};
 
+mod fix;
+mod junit;
+mod sarif;
+
 /// The project file's name.
 pub const PROJECT_FILE: &str = "firedrill.yaml";
 
@@ -19,12 +23,27 @@ pub enum Format {
     Text,
     /// One array of problems.
     Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
     /// Commands that GitHub Actions shows beside the lines.
     Github,
+    /// JUnit XML: a test case for each file.
+    Junit,
+}
+
+/// What makes a check fail beside errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    /// Any warning.
+    Warnings,
 }
 
 /// What to check, and how to say it.
 #[derive(Args, Clone, Debug, Default)]
+#[command(
+    after_help = "`firedrill explain CODE` says what a problem's code means. Exit codes: 0 no errors, 2 errors \
+                        (or warnings, with --deny warnings)."
+)]
 pub struct CheckArgs {
     /// Files and folders; the current folder when none is given.
     #[arg(value_name = "PATH")]
@@ -32,6 +51,13 @@ pub struct CheckArgs {
     /// How problems are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Fail on warnings too.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub deny: Option<Deny>,
+    /// Mend what is certain, such as a misspelt key or `yes` for `true`, in the files themselves; nothing else in them
+    /// changes. What is left is reported.
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// Checks the files; the problems go to `out`, what people want to know beside them to `err`. Gives the exit
@@ -46,48 +72,44 @@ pub fn check(args: &CheckArgs, color: bool, out: &mut dyn Write, err: &mut dyn W
             if files.is_empty() {
                 round.notes.push(format!("{}: no .yaml files here", path.display()));
             }
-            files.iter().for_each(|file| round.file(file, false));
+            files.iter().try_for_each(|file| round.file(file, false, args.fix, err))?;
         } else {
-            round.file(path, true);
+            round.file(path, true, args.fix, err)?;
         }
     }
-    round.write(args.format, color, out)?;
+    let denied = args.deny == Some(Deny::Warnings);
+    let exit = if round.wrong() > 0 || (denied && round.warned() > 0) { 2 } else { 0 };
+    round.write(args.format, color, (denied, exit), out)?;
     for note in &round.notes {
         writeln!(err, "note: {}", printable(note))?;
     }
-    let wrong = round.sheets.iter().filter(|sheet| sheet.failed()).count();
     if args.format == Format::Text {
-        let verdict = match wrong {
-            0 => "no errors".to_owned(),
-            _ => format!("{} with errors", count(wrong, "file")),
-        };
-        writeln!(err, "{} checked: {verdict}", count(round.checked, "file"))?;
+        round.sum_up(denied, err)?;
     }
-    Ok(if wrong == 0 { 0 } else { 2 })
+    Ok(exit)
 }
 
 /// What has been found so far.
 #[derive(Default)]
 struct Round {
-    checked: usize,
+    /// Every file that was checked, with what is wrong with it.
     sheets: Vec<Diagnostics>,
     notes: Vec<String>,
 }
 
 impl Round {
-    /// Checks one file. One that was `named` must be something that can be checked.
-    fn file(&mut self, path: &Path, named: bool) {
+    /// Checks one file, after mending it if that is asked for. One that was `named` must be something that can be checked.
+    fn file(&mut self, path: &Path, named: bool, mend: bool, err: &mut dyn Write) -> io::Result<()> {
         let shown = tidy(path);
-        if path.file_name().is_some_and(|name| name == PROJECT_FILE) {
-            self.checked += 1;
-            self.sheets.extend(Project::read(&shown).err());
-            return;
+        if mend {
+            fix::fix(&shown, err)?;
         }
-        match spec::check(&shown) {
-            Ok(Checked::Experiment(diagnostics)) => {
-                self.checked += 1;
-                self.sheets.push(diagnostics);
-            }
+        let checked = match is_project(&shown) {
+            true => Project::read(&shown).map(|_| Checked::Experiment(Diagnostics::none(&shown))),
+            false => spec::check(&shown),
+        };
+        match checked {
+            Ok(Checked::Experiment(diagnostics)) | Err(diagnostics) => self.sheets.push(diagnostics),
             Ok(Checked::Later(kind)) => {
                 self.notes.push(format!("{}: a {kind} is not checked by this version", shown.display()));
             }
@@ -95,18 +117,31 @@ impl Round {
                 self.notes.push(format!("{}: skipped, since it has no `kind:`", shown.display()));
             }
             Ok(Checked::Other) => {
-                self.checked += 1;
                 // Read again as what it was named for, so that it says what is missing.
-                self.sheets.extend(spec::load(&shown, &spec::Given::default()).err());
-            }
-            Err(diagnostics) => {
-                self.checked += 1;
-                self.sheets.push(diagnostics);
+                let read = spec::load(&shown, &spec::Given::default());
+                self.sheets.push(read.err().unwrap_or_else(|| Diagnostics::none(&shown)));
             }
         }
+        Ok(())
     }
 
-    fn write(&self, format: Format, color: bool, out: &mut dyn Write) -> io::Result<()> {
+    /// How many files have errors.
+    fn wrong(&self) -> usize {
+        self.sheets.iter().filter(|sheet| sheet.failed()).count()
+    }
+
+    /// How many warnings there are.
+    fn warned(&self) -> usize {
+        self.sheets.iter().map(|sheet| sheet.sheet().counts().1).sum()
+    }
+
+    fn write(
+        &self,
+        format: Format,
+        color: bool,
+        (denied, exit): (bool, u8),
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         match format {
             Format::Text => {
                 for sheet in &self.sheets {
@@ -122,11 +157,47 @@ impl Round {
                 serde_json::to_writer_pretty(&mut *out, &all)?;
                 writeln!(out)
             }
+            Format::Sarif => {
+                serde_json::to_writer_pretty(&mut *out, &sarif::log(&self.sheets, exit))?;
+                writeln!(out)
+            }
             Format::Github => {
                 self.sheets.iter().try_for_each(|sheet| out.write_all(sheet.sheet().github().as_bytes()))
             }
+            Format::Junit => out.write_all(junit::xml(&self.sheets, denied)?.as_bytes()),
         }
     }
+
+    /// The closing line.
+    fn sum_up(&self, denied: bool, err: &mut dyn Write) -> io::Result<()> {
+        let checked = count(self.sheets.len(), "file");
+        let verdict = match self.wrong() {
+            0 => "no errors".to_owned(),
+            wrong => format!("{} with errors", count(wrong, "file")),
+        };
+        writeln!(err, "{checked} checked: {verdict}")?;
+        match self.warned() {
+            warned if denied && warned > 0 => {
+                writeln!(err, "{}: denied by --deny warnings", count(warned, "warning"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with a text that stands in the file at `path`; `None` for a file that is not checked.
+fn diagnose(path: &Path, text: &[u8]) -> Option<Diagnostics> {
+    if is_project(path) {
+        return Project::read_text(path, text).err();
+    }
+    match spec::check_text(path, text) {
+        Ok(Checked::Experiment(found)) | Err(found) => Some(found),
+        Ok(Checked::Later(_) | Checked::Other) => None,
+    }
+}
+
+fn is_project(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == PROJECT_FILE)
 }
 
 /// The path without a leading `./`.
@@ -135,80 +206,4 @@ fn tidy(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = "kind: Experiment\nname: x\nobjectives: { rto: 1m }\nprobes: { web: { http: { url: http://h/ } } }\nsteps: [{ name: s, run: [\"true\"] }]\n";
-
-    fn run(paths: Vec<PathBuf>, format: Format) -> (u8, String, String) {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = check(&CheckArgs { paths, format }, false, &mut out, &mut err).expect("written");
-        (code, String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
-    }
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-            std::fs::write(path, text).expect("written");
-        }
-        folder
-    }
-
-    #[test]
-    fn a_folder_is_checked_file_by_file() {
-        let here = folder(&[
-            ("a.yaml", GOOD),
-            ("b/c.yml", "kind: Experiment\nname: Bad Name\n"),
-            ("b/d.yaml", "services: {}\n"),
-            ("e.yaml", "kind: Runbook\nname: r\n"),
-            (".hidden/f.yaml", "kind: Experiment\n"),
-            ("firedrill.yaml", "environments: { staging: { region: eu-west-1 } }\n"),
-            ("g.txt", "kind: Experiment\n"),
-        ]);
-        let (code, out, err) = run(vec![here.path().to_owned()], Format::Text);
-        assert_eq!(code, 2);
-        assert!(out.contains("c.yml") && out.contains("missing key `steps`"), "{out}");
-        assert!(err.contains("d.yaml: skipped, since it has no `kind:`"), "{err}");
-        assert!(err.contains("e.yaml: a Runbook is not checked by this version"), "{err}");
-        assert!(err.ends_with("3 files checked: 1 file with errors\n"), "{err}");
-    }
-
-    #[test]
-    fn a_good_folder_passes_silently_on_stdout() {
-        let here = folder(&[("a.yaml", GOOD), ("e.yaml", "kind: GameDay\n")]);
-        let (code, out, err) = run(vec![here.path().to_owned()], Format::Text);
-        assert_eq!((code, out.as_str()), (0, ""));
-        assert!(err.ends_with("1 file checked: no errors\n"), "{err}");
-        assert_eq!(
-            run(vec![here.path().to_owned()], Format::Json),
-            (0, "[]\n".to_owned(), err.lines().next().map(|note| format!("{note}\n")).expect("a note"))
-        );
-    }
-
-    #[test]
-    fn a_file_that_was_named_must_be_an_experiment() {
-        let here = folder(&[("d.yaml", "services: {}\n")]);
-        let (code, out, _) = run(vec![here.path().join("d.yaml")], Format::Text);
-        assert_eq!(code, 2);
-        assert!(out.contains("missing key `kind`"), "{out}");
-        let (code, out, _) = run(vec![here.path().join("none.yaml")], Format::Text);
-        assert_eq!(code, 2);
-        assert!(out.contains("the file cannot be read: No such file or directory"), "{out}");
-    }
-
-    #[test]
-    fn machines_get_lines_and_columns() {
-        let here = folder(&[("c.yaml", "kind: Experiment\nname: x\nsteps:\n  - wait: 5\n")]);
-        let (code, out, _) = run(vec![here.path().to_owned()], Format::Json);
-        assert_eq!(code, 2);
-        let all: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-        let wait =
-            all.as_array().expect("an array").iter().find(|p| p["column"] == 11).expect("the duration");
-        assert_eq!((&wait["line"], &wait["severity"]), (&serde_json::json!(4), &serde_json::json!("error")));
-        assert_eq!(wait["help"], "give it a unit: 5s, 5ms or 5m");
-        let (_, out, _) = run(vec![here.path().to_owned()], Format::Github);
-        assert!(out.lines().all(|line| line.starts_with("::")), "{out}");
-    }
-}
+mod tests;

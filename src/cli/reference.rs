@@ -62,7 +62,7 @@ fn stated(field: &Field) -> String {
 }
 
 /// Prints a text in lines of up to 96 characters.
-fn wrapped(text: &str, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn wrapped(text: &str, indent: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut line = String::new();
     for word in text.split_whitespace() {
         if !line.is_empty() && indent.len() + line.chars().count() + 1 + word.chars().count() > 96 {

@@ -97,12 +97,13 @@ macro_rules! record {
     };
 }
 
-/// Declares an enum that is read from a mapping with exactly one key: the alternative's name.
+/// Declares an enum that is read from a mapping with exactly one key: the alternative's name. After what the
+/// alternatives are called stands the code of one that is not known.
 ///
 /// ```ignore
 /// choice! {
 ///     /// What a step does.
-///     pub enum Action: "action" {
+///     pub enum Action: "action", UnknownAction {
 ///         "ec2.terminate_instances" => TerminateInstances(ec2::TerminateInstances),
 ///     }
 /// }
@@ -111,7 +112,7 @@ macro_rules! record {
 macro_rules! choice {
     (
         $(#[doc = $doc:literal])*
-        pub enum $name:ident : $what:literal {
+        pub enum $name:ident : $what:literal, $unknown:ident {
             $( $key:literal => $variant:ident($ty:ty) ),* $(,)?
         }
     ) => {
@@ -152,7 +153,9 @@ macro_rules! choice {
                 match key.text.as_str() {
                     $( $key => <$ty as $crate::notation::decode::Decode>::decode(node, cx).map(Self::$variant), )*
                     other => {
-                        cx.report($crate::notation::decode::unknown($what, other, key.span, Self::NAMES));
+                        cx.report($crate::notation::decode::unknown(
+                            $crate::notation::code::Code::$unknown, $what, other, key.span, Self::NAMES,
+                        ));
                         None
                     }
                 }
@@ -173,6 +176,7 @@ macro_rules! choice {
                 let [(key, value)] = entries else {
                     cx.report(
                         $crate::notation::decode::Problem::new(
+                            $crate::notation::code::Code::NotExactlyOne,
                             node.span,
                             format!("expected exactly one {}, found {}", $what, entries.len()),
                         )
@@ -225,7 +229,7 @@ macro_rules! words {
                     $( $word => Some(Self::$variant), )*
                     other => {
                         let known: &[&str] = &[$($word),*];
-                        cx.report($crate::notation::decode::unknown("value", other, node.span, known));
+                        cx.report($crate::notation::decode::unknown_word(other, node.span, known));
                         None
                     }
                 }
@@ -269,7 +273,7 @@ mod tests {
 
     choice! {
         /// What to do.
-        pub enum Doing: "action" {
+        pub enum Doing: "action", UnknownAction {
             "a.wait" => Wait(Wait),
         }
     }

@@ -14,11 +14,15 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::code::Code;
+use super::fix::Fix;
 use super::yaml::{Key, Node, Span, Value};
 
 /// Something wrong with the file, at a place in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
+    /// What kind of mistake it is.
+    pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
     /// Where.
@@ -31,18 +35,22 @@ pub struct Problem {
     pub help: Option<String>,
     /// A warning does not make the file wrong.
     pub warning: bool,
+    /// The change of the text that certainly mends it, where there is one.
+    pub fix: Option<Fix>,
 }
 
 impl Problem {
     /// An error at `span`.
-    pub fn new(span: Span, message: impl Into<String>) -> Problem {
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Problem {
         Problem {
+            code,
             message: message.into(),
             span,
             label: String::new(),
             related: Vec::new(),
             help: None,
             warning: false,
+            fix: None,
         }
     }
 
@@ -67,6 +75,13 @@ impl Problem {
         self
     }
 
+    /// The change of the text that certainly mends it.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Problem {
+        self.fix = Some(fix);
+        self
+    }
+
     /// Makes it a warning.
     #[must_use]
     pub fn warning(mut self) -> Problem {
@@ -75,11 +90,40 @@ impl Problem {
     }
 }
 
+/// What is wrong with a value, before its place is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flaw {
+    /// What kind of mistake it is.
+    pub code: Code,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Flaw {
+    /// A flaw without advice.
+    pub fn new(code: Code, message: impl Into<String>) -> Flaw {
+        Flaw { code, message: message.into(), help: None }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Flaw {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The problem that it is at a place.
+    pub fn at(self, span: Span) -> Problem {
+        Problem { help: self.help, ..Problem::new(self.code, span, self.message) }
+    }
+}
+
 /// How `${…}` in a value is answered.
 pub trait Resolve {
     /// The text with every reference replaced; `Ok(None)` when one is not known yet.
-    /// The error is the message and, if any, a help line.
-    fn resolve(&self, text: &str) -> Result<Option<String>, (String, Option<String>)>;
+    fn resolve(&self, text: &str) -> Result<Option<String>, Flaw>;
 
     /// What the text stands for, as it may be shown to people: secrets hidden. `None` when there
     /// is nothing to add to the text itself.
@@ -92,7 +136,7 @@ pub trait Resolve {
 pub struct Unresolved;
 
 impl Resolve for Unresolved {
-    fn resolve(&self, text: &str) -> Result<Option<String>, (String, Option<String>)> {
+    fn resolve(&self, text: &str) -> Result<Option<String>, Flaw> {
         Ok(if text.contains("${") { None } else { Some(text.to_owned()) })
     }
 }
@@ -102,12 +146,21 @@ pub struct Context<'a> {
     /// Every problem found so far.
     pub problems: Vec<Problem>,
     resolver: &'a dyn Resolve,
+    /// What others call a key, and what it is called here.
+    synonyms: &'static [(&'static str, &'static str)],
 }
 
 impl<'a> Context<'a> {
     /// A context with no problems yet.
     pub fn new(resolver: &'a dyn Resolve) -> Context<'a> {
-        Context { problems: Vec::new(), resolver }
+        Context { problems: Vec::new(), resolver, synonyms: &[] }
+    }
+
+    /// Knows what others call keys: each pair is their word and the one that is read here.
+    #[must_use]
+    pub fn synonyms(mut self, words: &'static [(&'static str, &'static str)]) -> Context<'a> {
+        self.synonyms = words;
+        self
     }
 
     /// Reports a problem.
@@ -121,17 +174,19 @@ impl<'a> Context<'a> {
         match &node.value {
             Value::Scalar { text, .. } => match self.resolver.resolve(text) {
                 Ok(resolved) => resolved,
-                Err((message, help)) => {
-                    let mut problem = Problem::new(node.span, message);
-                    problem.help = help;
-                    self.report(problem);
+                Err(flaw) => {
+                    self.report(flaw.at(node.span));
                     None
                 }
             },
             other => {
                 self.report(
-                    Problem::new(node.span, format!("expected {expects}, found {}", kind_of(other)))
-                        .label(format!("expected {expects}")),
+                    Problem::new(
+                        Code::WrongShape,
+                        node.span,
+                        format!("expected {expects}, found {}", kind_of(other)),
+                    )
+                    .label(format!("expected {expects}")),
                 );
                 None
             }
@@ -139,13 +194,13 @@ impl<'a> Context<'a> {
     }
 
     /// Reports that the value at `node` is not what was expected.
-    pub fn unexpected(&mut self, node: &Node, expects: &str) {
-        let problem = self.mismatch(node, expects);
+    pub fn unexpected(&mut self, code: Code, node: &Node, expects: &str) {
+        let problem = self.mismatch(code, node, expects);
         self.report(problem);
     }
 
     /// The problem that [`unexpected`](Context::unexpected) reports, to add advice to.
-    pub fn mismatch(&self, node: &Node, expects: &str) -> Problem {
+    pub fn mismatch(&self, code: Code, node: &Node, expects: &str) -> Problem {
         let found = match &node.value {
             Value::Scalar { text, .. } => match self.resolver.shown(text) {
                 Some(shown) => format!("`{}`, which is `{}`", clip(text), clip(&shown)),
@@ -153,7 +208,7 @@ impl<'a> Context<'a> {
             },
             other => kind_of(other).to_owned(),
         };
-        Problem::new(node.span, format!("expected {expects}, found {found}"))
+        Problem::new(code, node.span, format!("expected {expects}, found {found}"))
             .label(format!("expected {expects}"))
     }
 }
@@ -325,12 +380,19 @@ impl Decode for bool {
             "true" => Some(true),
             "false" => Some(false),
             other => {
-                let mut problem = cx.mismatch(node, "true or false");
-                problem.help = match other.to_ascii_lowercase().as_str() {
-                    "yes" | "on" | "y" | "1" | "true" => Some("write true".to_owned()),
-                    "no" | "off" | "n" | "0" | "false" => Some("write false".to_owned()),
+                let mut problem = cx.mismatch(Code::NotABoolean, node, "true or false");
+                let lower = other.to_ascii_lowercase();
+                let meant = match lower.as_str() {
+                    "yes" | "on" | "y" | "1" | "true" => Some("true"),
+                    "no" | "off" | "n" | "0" | "false" => Some("false"),
                     _ => None,
                 };
+                problem.help = meant.map(|meant| format!("write {meant}"));
+                // A number may have been meant as one, and a reference is mended where its value stands.
+                let said = matches!(&node.value, Value::Scalar { text, .. } if text == other);
+                if let (Some(meant), true) = (meant, said && lower.len() > 1) {
+                    problem = problem.fix(Fix::replace(node.span, other, meant));
+                }
                 cx.report(problem);
                 None
             }
@@ -354,7 +416,7 @@ macro_rules! whole_numbers {
                 match text.parse() {
                     Ok(number) => Some(number),
                     Err(_) => {
-                        cx.unexpected(node, &format!("a whole number from {} to {}", <$t>::MIN, <$t>::MAX));
+                        cx.unexpected(Code::NotANumber, node, &format!("a whole number from {} to {}", <$t>::MIN, <$t>::MAX));
                         None
                     }
                 }
@@ -378,8 +440,10 @@ impl Decode for Duration {
         match super::units::duration(&text) {
             Some(duration) => Some(duration),
             None => {
-                let mut problem = cx.mismatch(node, &Self::expects());
-                if text.parse::<f64>().is_ok() {
+                let bare = text.parse::<f64>().is_ok();
+                let code = if bare { Code::NoUnit } else { Code::NotADuration };
+                let mut problem = cx.mismatch(code, node, &Self::expects());
+                if bare {
                     problem = problem.help(format!("give it a unit: {text}s, {text}ms or {text}m"));
                 }
                 cx.report(problem);
@@ -400,7 +464,7 @@ impl<T: Decode> Decode for Vec<T> {
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(nodes) = &node.value else {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::WrongShape, node, &Self::expects());
             return None;
         };
         // Every entry is read, so that every entry's problems are reported.
@@ -476,7 +540,7 @@ pub fn entries<'n>(node: &'n Node, cx: &mut Context<'_>, expects: &str) -> Optio
     match &node.value {
         Value::Map(entries) => Some(entries),
         _ => {
-            cx.unexpected(node, expects);
+            cx.unexpected(Code::WrongShape, node, expects);
             None
         }
     }
@@ -494,7 +558,7 @@ pub fn field<T: Decode>(
         // A key with nothing after it is a slip, not a default.
         Some((key, node)) if node.value == Value::Null => {
             cx.report(
-                Problem::new(key.span, format!("`{name}` has no value"))
+                Problem::new(Code::NoValue, key.span, format!("`{name}` has no value"))
                     .label(format!("expected {}", T::expects()))
                     .help("give it a value, or leave the key out"),
             );
@@ -503,7 +567,7 @@ pub fn field<T: Decode>(
         Some((_, node)) => T::decode(node, cx),
         None => default.or_else(T::absent).or_else(|| {
             cx.report(
-                Problem::new(owner, format!("missing key `{name}`"))
+                Problem::new(Code::MissingKey, owner, format!("missing key `{name}`"))
                     .label(format!("`{name}:` is needed here: {}", T::expects())),
             );
             None
@@ -515,14 +579,41 @@ pub fn field<T: Decode>(
 pub fn unknown_keys(entries: &[(Key, Node)], known: &[&str], cx: &mut Context<'_>) {
     for (key, _) in entries {
         if !known.contains(&key.text.as_str()) {
-            cx.report(unknown("key", &key.text, key.span, known));
+            cx.report(unknown_key(key, known, entries, cx));
         }
     }
 }
 
+/// The problem of a key that is not among the known ones, in a mapping with these `entries`. Mended where there is just
+/// one key that can be meant, and it is not there already.
+pub fn unknown_key(key: &Key, known: &[&str], entries: &[(Key, Node)], cx: &Context<'_>) -> Problem {
+    let mut problem = unknown(Code::UnknownKey, "key", &key.text, key.span, known);
+    let synonym = cx.synonyms.iter().find(|(theirs, ours)| *theirs == key.text && known.contains(ours));
+    let meant = match (near(&key.text, known).as_slice(), synonym) {
+        ([only], _) => *only,
+        ([], Some((_, ours))) => {
+            problem.help = None;
+            problem.label = format!("did you mean `{ours}`?");
+            ours
+        }
+        _ => return problem,
+    };
+    let taken = entries.iter().any(|(other, _)| other.text == meant);
+    if taken { problem } else { problem.fix(Fix::replace(key.span, &key.text, meant)) }
+}
+
+/// The problem of a word that is not among the known ones.
+pub fn unknown_word(word: &str, span: Span, known: &[&str]) -> Problem {
+    let problem = unknown(Code::UnknownWord, "value", word, span, known);
+    match known.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+        Some(known) => problem.fix(Fix::replace(span, word, known)),
+        None => problem,
+    }
+}
+
 /// The problem of a name that is not among the known ones, with the nearest one proposed.
-pub fn unknown(what: &str, name: &str, span: Span, known: &[&str]) -> Problem {
-    let problem = Problem::new(span, format!("unknown {what} `{name}`"));
+pub fn unknown(code: Code, what: &str, name: &str, span: Span, known: &[&str]) -> Problem {
+    let problem = Problem::new(code, span, format!("unknown {what} `{name}`"));
     match nearest(name, known) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
         None if known.is_empty() => problem.label(format!("no {what} is known here")),
@@ -534,12 +625,16 @@ pub fn unknown(what: &str, name: &str, span: Span, known: &[&str]) -> Problem {
 
 /// The known name nearest to `name`, when one is near enough to be what was meant.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count().max(3) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    near(name, known).into_iter().min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
+}
+
+/// The known names that are near enough to `name` to be what was meant.
+fn near<'k>(name: &str, known: &[&'k str]) -> Vec<&'k str> {
+    let near = |candidate: &&&str| {
+        let distance = strsim::damerau_levenshtein(name, candidate);
+        distance <= (candidate.chars().count().max(3) / 3).max(1)
+    };
+    known.iter().filter(near).copied().collect()
 }
 
 /// The lines of a doc comment as one text.

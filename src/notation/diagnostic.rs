@@ -9,18 +9,18 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use super::code::Code;
 use super::decode::Problem;
+use super::fix::Fix;
 use super::yaml::Span;
 use crate::redact;
 
 /// No more than this many problems of a file are drawn; the last line counts all of them.
 const MAX_SHOWN: usize = 50;
 
-/// A problem with its place in lines and columns, as machines read it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Located {
-    /// The file's path as given.
-    pub file: String,
+/// A place in lines and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Region {
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
@@ -29,12 +29,66 @@ pub struct Located {
     pub end_line: usize,
     /// From 1, in characters; one past the last.
     pub end_column: usize,
+}
+
+/// Another place that matters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// Where.
+    #[serde(flatten)]
+    pub region: Region,
+    /// Why it matters.
+    pub label: String,
+}
+
+/// A change of the text that mends a problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// What is done, for people.
+    pub what: String,
+    /// What goes.
+    #[serde(flatten)]
+    pub region: Region,
+    /// What comes.
+    pub text: String,
+}
+
+/// A problem with its place in lines and columns, as machines read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Located {
+    /// The file's path as given.
+    pub file: String,
+    /// Where.
+    #[serde(flatten)]
+    pub region: Region,
+    /// The stable code, such as `FD0101`.
+    #[serde(serialize_with = "as_shown")]
+    pub code: Code,
     /// `error` or `warning`.
     pub severity: &'static str,
     /// What is wrong.
     pub message: String,
+    /// A word about the place; empty when there is none.
+    pub label: String,
+    /// Other places that matter.
+    pub related: Vec<Related>,
     /// What to do about it.
     pub help: Option<String>,
+    /// What `--fix` would do about it; null when nothing is certain.
+    pub fix: Option<Edit>,
+}
+
+impl Located {
+    /// The message, the word about the place and the advice, a line each.
+    pub fn told(&self) -> String {
+        let label = Some(&self.label).filter(|label| !label.is_empty());
+        let lines = [Some(&self.message), label, self.help.as_ref()];
+        lines.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn as_shown<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(code)
 }
 
 /// The problems of one file, sorted by place and each once.
@@ -47,7 +101,7 @@ pub struct Sheet<'a> {
 }
 
 /// The text with the passwords in it hidden, as many bytes as before. A drawing ends in a build's log.
-fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mut masked = text.to_owned();
     for password in redact::passwords(text).into_iter().filter(|password| !password.contains("${")) {
         // A part of the text: where it stands, not what it says, is hidden, since it may be short.
@@ -66,6 +120,16 @@ impl<'a> Sheet<'a> {
         // An alias shows its anchor's problems again.
         sorted.dedup();
         Sheet { path, text, lines, problems: sorted }
+    }
+
+    /// The file's path as given.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// The text that the places refer to; empty when the file could not be read.
+    pub fn text(&self) -> &'a str {
+        self.text
     }
 
     /// How many errors and how many warnings.
@@ -114,20 +178,18 @@ impl<'a> Sheet<'a> {
     pub fn github(&self) -> String {
         let mut out = String::new();
         for at in self.located() {
-            let message = match &at.help {
-                Some(help) => format!("{}\n{help}", at.message),
-                None => at.message.clone(),
-            };
+            let Region { line, column, end_line, end_column } = at.region;
             let _ = writeln!(
                 out,
-                "::{} file={},line={},col={},endLine={},endColumn={}::{}",
+                "::{} file={},line={},col={},endLine={},endColumn={},title={}::{}",
                 at.severity,
                 escape_property(&at.file),
-                at.line,
-                at.column,
-                at.end_line,
-                at.end_column,
-                escape_data(&message),
+                line,
+                column,
+                end_line,
+                end_column,
+                at.code,
+                escape_data(&at.told()),
             );
         }
         out
@@ -135,11 +197,11 @@ impl<'a> Sheet<'a> {
 
     fn draw(&self, problem: &Problem, renderer: &Renderer) -> String {
         let level = if problem.warning { Level::WARNING } else { Level::ERROR };
-        let title = level.primary_title(printable(&problem.message));
+        let title = level.primary_title(printable(&masked(&problem.message))).id(problem.code.to_string());
         if self.text.is_empty() {
             let mut group = title.element(Origin::path(printable(self.path)));
-            if let Some(help) = &problem.help {
-                group = group.element(Level::HELP.message(printable(help)));
+            if let Some(help) = self.help(problem) {
+                group = group.element(Level::HELP.message(help));
             }
             return renderer.render(&[group]);
         }
@@ -163,10 +225,26 @@ impl<'a> Sheet<'a> {
             snippet = snippet.annotation(AnnotationKind::Context.span(mark(*span)).label(printable(label)));
         }
         let mut group = title.element(snippet);
-        if let Some(help) = &problem.help {
-            group = group.element(Level::HELP.message(printable(help)));
+        if let Some(help) = self.help(problem) {
+            group = group.element(Level::HELP.message(help));
         }
         renderer.render(&[group])
+    }
+
+    /// What to do about a problem, and whether `--fix` does it.
+    fn help(&self, problem: &Problem) -> Option<String> {
+        let mended = self.fix(problem).map(|_| "fix with --fix");
+        match (&problem.help, mended) {
+            (Some(help), Some(mended)) => Some(printable(&format!("{help} ({mended})"))),
+            (Some(help), None) => Some(printable(help)),
+            (None, Some(mended)) => Some(mended.to_owned()),
+            (None, None) => None,
+        }
+    }
+
+    /// The problem's fix, as long as the text lets it be made.
+    fn fix<'p>(&self, problem: &'p Problem) -> Option<&'p Fix> {
+        problem.fix.as_ref().filter(|fix| fix.edit(self.text).is_some())
     }
 
     /// The lines that the problem's places stand in, so that a long file is not drawn from its top.
@@ -207,18 +285,33 @@ impl<'a> Sheet<'a> {
     }
 
     fn locate(&self, problem: &Problem) -> Located {
-        let (line, column) = self.place(problem.span.start);
-        let (end_line, end_column) = self.place(problem.span.end.max(problem.span.start));
+        let related = problem.related.iter();
+        let edit = |fix: &Fix| {
+            let (range, text) = fix.edit(self.text)?;
+            Some(Edit { what: masked(&fix.what), region: self.region(range), text: text.to_owned() })
+        };
         Located {
             file: self.path.to_owned(),
-            line,
-            column,
-            end_line,
-            end_column,
+            region: self.region(problem.span.start..problem.span.end),
+            code: problem.code,
             severity: if problem.warning { "warning" } else { "error" },
-            message: problem.message.clone(),
+            message: masked(&problem.message),
+            label: problem.label.clone(),
+            related: related
+                .map(|(span, label)| Related {
+                    region: self.region(span.start..span.end),
+                    label: label.clone(),
+                })
+                .collect(),
             help: problem.help.clone(),
+            fix: problem.fix.as_ref().and_then(edit),
         }
+    }
+
+    fn region(&self, range: Range<usize>) -> Region {
+        let (line, column) = self.place(range.start);
+        let (end_line, end_column) = self.place(range.end.max(range.start));
+        Region { line, column, end_line, end_column }
     }
 }
 
@@ -256,20 +349,24 @@ mod tests {
     fn a_problem_is_drawn_with_its_place_and_advice() {
         let text = "kind: Experiment\nsteps:\n  - name: fail over\n\n\n\n    after: fail-over\n";
         let problems = [
-            Problem::new(span(57, 66), "step `settle` waits for an unknown step `fail-over`")
-                .label("no step has this name")
-                .related(span(34, 43), "did you mean this step?")
-                .help("names are matched exactly"),
-            Problem::new(span(0, 16), "something else").warning(),
+            Problem::new(
+                Code::UnknownStep,
+                span(57, 66),
+                "step `settle` waits for an unknown step `fail-over`",
+            )
+            .label("no step has this name")
+            .related(span(34, 43), "did you mean this step?")
+            .help("names are matched exactly"),
+            Problem::new(Code::NoFault, span(0, 16), "something else").warning(),
         ];
         insta::assert_snapshot!(Sheet::new("experiments/x.yaml", text, &problems).render(false), @r"
-        warning: something else
+        warning[FD0306]: something else
          --> experiments/x.yaml:1:1
           |
         1 | kind: Experiment
           | ^^^^^^^^^^^^^^^^
 
-        error: step `settle` waits for an unknown step `fail-over`
+        error[FD0210]: step `settle` waits for an unknown step `fail-over`
          --> experiments/x.yaml:7:11
           |
         3 |   - name: fail over
@@ -287,18 +384,25 @@ mod tests {
     #[test]
     fn columns_count_characters_and_carriage_returns_are_no_part_of_a_line() {
         let text = "\u{feff}é: 🔥\r\nключ: ü\r\n";
-        let problems = [Problem::new(span(7, 11), "hot"), Problem::new(span(13, text.len()), "all of it")];
+        let problems = [
+            Problem::new(Code::NoFault, span(7, 11), "hot"),
+            Problem::new(Code::NoFault, span(13, text.len()), "all of it"),
+        ];
         let sheet = Sheet::new("x.yaml", text, &problems);
-        let places: Vec<_> =
-            sheet.located().iter().map(|at| (at.line, at.column, at.end_line, at.end_column)).collect();
+        let places: Vec<_> = sheet
+            .located()
+            .iter()
+            .map(|Located { region: at, .. }| (at.line, at.column, at.end_line, at.end_column))
+            .collect();
         assert_eq!(places, [(1, 4, 1, 5), (2, 1, 3, 1)]);
         assert!(!sheet.render(false).contains('\r'));
     }
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let problems =
-            [Problem::new(span(0, 1), "found `\u{1b}[2J`").label("\u{1b}]0;x\u{7}").help("\u{9b}1m")];
+        let problems = [Problem::new(Code::NoFault, span(0, 1), "found `\u{1b}[2J`")
+            .label("\u{1b}]0;x\u{7}")
+            .help("\u{9b}1m")];
         let shown = Sheet::new("\u{1b}.yaml", "a: \u{9b}\n", &problems).render(false);
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
     }
@@ -306,8 +410,9 @@ mod tests {
     #[test]
     fn a_flood_of_problems_is_counted_not_shown() {
         let text = "x\n".repeat(1000);
-        let problems: Vec<_> =
-            (0..1000).map(|i| Problem::new(span(2 * i, 2 * i + 1), format!("no. {i}"))).collect();
+        let problems: Vec<_> = (0..1000)
+            .map(|i| Problem::new(Code::NoFault, span(2 * i, 2 * i + 1), format!("no. {i}")))
+            .collect();
         let shown = Sheet::new("x.yaml", &text, &problems).render(false);
         assert!(shown.contains("no. 49") && !shown.contains("no. 50"));
         assert!(shown.ends_with("1000 errors in x.yaml (the first 50 are shown)\n"));
@@ -315,10 +420,10 @@ mod tests {
 
     #[test]
     fn github_reads_commands() {
-        let problems = [Problem::new(span(3, 4), "100% wrong").help("fix it")];
+        let problems = [Problem::new(Code::NoFault, span(3, 4), "100% wrong").help("fix it")];
         assert_eq!(
             Sheet::new("a,b.yaml", "a: b\n", &problems).github(),
-            "::error file=a%2Cb.yaml,line=1,col=4,endLine=1,endColumn=5::100%25 wrong%0Afix it\n"
+            "::error file=a%2Cb.yaml,line=1,col=4,endLine=1,endColumn=5,title=FD0306::100%25 wrong%0Afix it\n"
         );
     }
 }

@@ -11,7 +11,9 @@ use serde_yaml::granit_parser::{
     ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, StrInput, StructureStyle, Tag, options,
 };
 
+use super::code::Code;
 use super::decode::{Problem, clip};
+use super::fix::quoted_reference;
 
 /// A byte range of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +94,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
 /// The bytes as text, and what makes them no text at all.
 fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
     if bytes.len() > MAX_BYTES {
-        let problem = Problem::new(Span::default(), "the file is larger than 1 MiB")
+        let problem = Problem::new(Code::TooMuch, Span::default(), "the file is larger than 1 MiB")
             .help("is this the right file? a drill fits on a few pages");
         return (String::new(), Some(problem));
     }
@@ -105,15 +107,17 @@ fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "this looks like UTF-16: save the file as UTF-8",
             _ => "save the file as UTF-8",
         };
-        let problem = Problem::new(char_at(&text, at), format!("byte {at} (0x{byte:02x}) is not UTF-8"))
-            .label("not UTF-8 from here")
-            .help(help);
+        let problem =
+            Problem::new(Code::NotUtf8, char_at(&text, at), format!("byte {at} (0x{byte:02x}) is not UTF-8"))
+                .label("not UTF-8 from here")
+                .help(help);
         return (text, Some(problem));
     }
     let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     if let Some((at, c)) = text.char_indices().find(|(_, c)| control(*c)) {
         let what = if c == '\0' { "a NUL byte" } else { "a control character" };
         let problem = Problem::new(
+            Code::ControlCharacter,
             char_at(&text, at),
             format!("{what} (0x{:02x}) cannot stand in a YAML file", u32::from(c)),
         )
@@ -147,6 +151,30 @@ fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>) {
     (root, builder.problems)
 }
 
+/// The comments of a text, in its order; `None` when it is not YAML.
+pub fn comments(text: &str) -> Option<Vec<&str>> {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let offset = text.len() - body.len();
+    let options = options! { emit_comments: false, emit_unresolved_aliases: true };
+    let mut found = Vec::new();
+    let mut after = 0;
+    for event in Parser::new_from_str_with_options(body, options) {
+        // Comments stand between scalars, never within one.
+        if let (Event::Scalar(..), span) = event.ok()? {
+            let at = |mark: &Marker| mark.byte_offset().unwrap_or_default() + offset;
+            found.extend(comments_in(text.get(after..at(&span.start)).unwrap_or_default()));
+            after = at(&span.end).max(after);
+        }
+    }
+    found.extend(comments_in(text.get(after..).unwrap_or_default()));
+    Some(found)
+}
+
+/// From each `#` that begins a comment to the end of its line, in a text without scalars.
+fn comments_in(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.split_once('#').map(|(_, comment)| comment))
+}
+
 /// The character at `at`, as a place; empty at the end of the text.
 fn char_at(text: &str, at: usize) -> Span {
     let at = at.min(text.len());
@@ -155,7 +183,8 @@ fn char_at(text: &str, at: usize) -> Span {
 }
 
 fn too_deep(span: Span) -> Problem {
-    Problem::new(span, format!("nested deeper than {MAX_DEPTH} levels")).label("reading stopped here")
+    Problem::new(Code::TooMuch, span, format!("nested deeper than {MAX_DEPTH} levels"))
+        .label("reading stopped here")
 }
 
 /// The problem that ends the reading.
@@ -191,22 +220,23 @@ impl<'i> Builder<'i> {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
-                    let problem = Problem::new(span, "a second document in the same file")
-                        .label("a new document starts here")
-                        .help("put each into a file of its own");
+                    let problem =
+                        Problem::new(Code::SecondDocument, span, "a second document in the same file")
+                            .label("a new document starts here")
+                            .help("put each into a file of its own");
                     return Err(problem.into());
                 }
                 Event::DocumentStart(..) => {
                     let token = self.next()?;
                     root = Some(self.node(token, 0)?);
                 }
-                _ => return Err(Problem::new(span, "not a YAML document").into()),
+                _ => return Err(Problem::new(Code::YamlSyntax, span, "not a YAML document").into()),
             }
         }
         match root {
             Some(Node { value: Value::Null, .. }) | None => {
                 self.problems.push(
-                    Problem::new(char_at(self.text, 0), "the file is empty")
+                    Problem::new(Code::EmptyFile, char_at(self.text, 0), "the file is empty")
                         .label("expected `kind: Experiment`, `name:` and so on")
                         .help("`firedrill init` writes a first experiment"),
                 );
@@ -224,7 +254,12 @@ impl<'i> Builder<'i> {
                 Ok((event, span))
             }
             Some(Err(error)) => Err(self.syntax(&error).into()),
-            None => Err(Problem::new(char_at(self.text, self.text.len()), "the file ends too early").into()),
+            None => Err(Problem::new(
+                Code::YamlSyntax,
+                char_at(self.text, self.text.len()),
+                "the file ends too early",
+            )
+            .into()),
         }
     }
 
@@ -236,16 +271,26 @@ impl<'i> Builder<'i> {
         if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) || error.info().contains("nesting") {
             return too_deep(char_at(self.text, at));
         }
-        let problem = Problem::new(char_at(self.text, at), format!("this is not YAML: {}", error.info()));
+        let problem = Problem::new(
+            Code::YamlSyntax,
+            char_at(self.text, at),
+            format!("this is not YAML: {}", error.info()),
+        );
         let tab = line.trim_start_matches(' ').starts_with('\t');
         if tab || matches!(error.kind(), ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed) {
-            return problem.label("a tab").help("YAML is indented with spaces only");
+            return Problem { code: Code::TabIndentation, ..problem }
+                .label("a tab")
+                .help("YAML is indented with spaces only");
         }
-        if line.contains('{') && line.contains(": ${") {
-            return problem.help("inside { … } put quotes around values that have `${…}`: \"${name}\"");
+        if line.contains('{') && [": ${", "[${", ", ${"].iter().any(|open| line.contains(open)) {
+            let fix = quoted_reference(line, start);
+            return Problem { code: Code::UnquotedReference, fix, ..problem }
+                .help("inside { … } put quotes around values that have `${…}`: \"${name}\"");
         }
-        if matches!(error.kind(), ErrorKind::InvalidColonPlacement) || error.info().contains("quote") {
-            return problem
+        if matches!(error.kind(), ErrorKind::InvalidColonPlacement)
+            || ["quote", "mapping values are not allowed"].iter().any(|said| error.info().contains(said))
+        {
+            return Problem { code: Code::LeftOpen, ..problem }
                 .help("is a quote or a bracket left open above? text with `: ` in it needs quotes");
         }
         problem
@@ -274,12 +319,16 @@ impl<'i> Builder<'i> {
             }
             Event::Alias(target) => (self.alias(target, span, depth)?, 0),
             Event::UnresolvedAlias(name) => {
-                let problem = Problem::new(span, format!("no anchor `&{name}` stands before this"))
-                    .label("an alias refers to an anchor further up")
-                    .help("put quotes around text that starts with `*`");
+                let problem = Problem::new(
+                    Code::UnknownAnchor,
+                    span,
+                    format!("no anchor `&{name}` stands before this"),
+                )
+                .label("an alias refers to an anchor further up")
+                .help("put quotes around text that starts with `*`");
                 return Err(problem.into());
             }
-            _ => return Err(Problem::new(span, "expected a value here").into()),
+            _ => return Err(Problem::new(Code::YamlSyntax, span, "expected a value here").into()),
         };
         if anchor != 0 {
             let (count, deep) = (self.nodes - before + 1, depth_of(&node));
@@ -315,10 +364,14 @@ impl<'i> Builder<'i> {
             let Some(key) = key else { continue };
             match entries.iter().find(|(earlier, _)| earlier.text == key.text) {
                 Some((earlier, _)) => self.problems.push(
-                    Problem::new(key.span, format!("`{}` is given twice", clip(&key.text)))
-                        .label("here again")
-                        .related(earlier.span, "first here")
-                        .help("remove one of the two"),
+                    Problem::new(
+                        Code::DuplicateKey,
+                        key.span,
+                        format!("`{}` is given twice", clip(&key.text)),
+                    )
+                    .label("here again")
+                    .related(earlier.span, "first here")
+                    .help("remove one of the two"),
                 ),
                 None => entries.push((key, value)),
             }
@@ -331,11 +384,11 @@ impl<'i> Builder<'i> {
         let problem = match token.0 {
             Event::Scalar(text, style, 0, None) => {
                 if style == ScalarStyle::Plain && text == "<<" {
-                    Problem::new(span, "merge keys (`<<`) are not supported")
+                    Problem::new(Code::MergeKey, span, "merge keys (`<<`) are not supported")
                         .label("says nothing of its own")
                         .help("write the keys out, so that a reader sees what is run")
                 } else if text.is_empty() {
-                    Problem::new(span, "a key is missing before the colon")
+                    Problem::new(Code::KeyNotPlain, span, "a key is missing before the colon")
                 } else {
                     return Ok(Some(Key { text: text.into_owned(), span }));
                 }
@@ -343,7 +396,7 @@ impl<'i> Builder<'i> {
             event => {
                 // Read, so that what follows is understood.
                 self.node((event, span), depth + 1)?;
-                Problem::new(span, "a key must be plain text")
+                Problem::new(Code::KeyNotPlain, span, "a key must be plain text")
                     .label("not a plain key")
                     .help("text that starts with `{`, `[`, `*`, `&` or `!` needs quotes")
             }
@@ -355,12 +408,13 @@ impl<'i> Builder<'i> {
     fn alias(&mut self, target: usize, span: Span, depth: usize) -> Result<Node, Stop> {
         self.aliases += 1;
         if self.aliases > MAX_ALIASES {
-            let problem = Problem::new(span, format!("more than {MAX_ALIASES} aliases in one file"))
-                .help("write the values out");
+            let problem =
+                Problem::new(Code::TooMuch, span, format!("more than {MAX_ALIASES} aliases in one file"))
+                    .help("write the values out");
             return Err(problem.into());
         }
         let Some((node, count, deep)) = self.anchors.get(&target).cloned() else {
-            return Err(Problem::new(span, "an alias inside what it refers to")
+            return Err(Problem::new(Code::UnknownAnchor, span, "an alias inside what it refers to")
                 .label("refers to itself")
                 .into());
         };
@@ -372,9 +426,10 @@ impl<'i> Builder<'i> {
     fn room(&mut self, span: Span, nodes: usize, depth: usize) -> Result<(), Stop> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            let problem = Problem::new(span, format!("more than {MAX_NODES} values in one file"))
-                .label("reading stopped here")
-                .help("is this the right file? aliases count as often as they are used");
+            let problem =
+                Problem::new(Code::TooMuch, span, format!("more than {MAX_NODES} values in one file"))
+                    .label("reading stopped here")
+                    .help("is this the right file? aliases count as often as they are used");
             return Err(problem.into());
         }
         if depth > MAX_DEPTH {
@@ -388,9 +443,13 @@ impl<'i> Builder<'i> {
         let Some(tag) = tag else { return false };
         if tag.is_custom() {
             self.problems.push(
-                Problem::new(span, format!("the tag `{}` has no meaning here", clip(&tag.original())))
-                    .label("tagged value")
-                    .help("remove the tag; text that starts with `!` needs quotes"),
+                Problem::new(
+                    Code::CustomTag,
+                    span,
+                    format!("the tag `{}` has no meaning here", clip(&tag.original())),
+                )
+                .label("tagged value")
+                .help("remove the tag; text that starts with `!` needs quotes"),
             );
         }
         tag.is_yaml_core_schema_tag("str")

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode};
 use crate::notation::units;
 use crate::notation::yaml::Node;
@@ -28,7 +29,7 @@ impl Decode for Number {
             None => text.parse::<f64>().ok().filter(|number| number.is_finite()),
         };
         if read.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotANumber, node, &Self::expects());
         }
         read.map(Number)
     }

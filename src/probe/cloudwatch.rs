@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::bounds::{Bounds, Number};
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode};
 use crate::notation::units;
 use crate::notation::yaml::Node;
@@ -110,7 +111,7 @@ impl Decode for Statistic {
         let text = cx.text(node, &Self::expects())?;
         let read = Statistic::parse(&text);
         if read.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotAnArgument, node, &Self::expects());
         }
         read
     }
@@ -138,7 +139,7 @@ impl Decode for Period {
         };
         let read = units::duration(&text).filter(fits);
         if read.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotAnArgument, node, &Self::expects());
         }
         read.map(Period)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
 use crate::notation::yaml::{Node, Value};
 use crate::record;
@@ -67,13 +68,13 @@ impl Decode for Argv {
         match &node.value {
             Value::List(words) if words.is_empty() => {
                 cx.report(
-                    Problem::new(node.span, "no program to run")
+                    Problem::new(Code::NoProgram, node.span, "no program to run")
                         .label(format!("expected {}", Self::expects())),
                 );
                 None
             }
             Value::Scalar { .. } => {
-                let problem = cx.mismatch(node, &Self::expects());
+                let problem = cx.mismatch(Code::NotAList, node, &Self::expects());
                 let help = "there is no shell: write [program, argument]; for a shell, [sh, -c, \"…\"]";
                 cx.report(problem.help(help));
                 None

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::{Node, Value};
 use crate::run::event::{DnsFacts, DnsRole};
@@ -154,7 +155,7 @@ impl Decode for Servers {
             // Reported, or not known yet.
             Some(None) => None,
             _ => {
-                cx.unexpected(node, &Self::expects());
+                cx.unexpected(Code::NotAnArgument, node, &Self::expects());
                 None
             }
         }
@@ -190,7 +191,7 @@ impl Decode for Recursor {
             text => match Server::read(text) {
                 Some(server) => Some(Recursor::At(server)),
                 None => {
-                    cx.unexpected(node, &Self::expects());
+                    cx.unexpected(Code::NotAnAddress, node, &Self::expects());
                     None
                 }
             },
@@ -211,7 +212,7 @@ impl Decode for Server {
         let text = cx.text(node, &Self::expects())?;
         let server = Server::read(&text);
         if server.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotAnAddress, node, &Self::expects());
         }
         server
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::fix::Fix;
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
 use crate::{record, words};
@@ -133,16 +135,22 @@ impl Decode for Connections {
             return Connection::decode(node, cx).map(|one| Connections(vec![one]));
         };
         if nodes.is_empty() {
-            cx.report(Problem::new(node.span, "no client at all").label("name at least one"));
+            cx.report(
+                Problem::new(Code::EmptyList, node.span, "no client at all").label("name at least one"),
+            );
             return None;
         }
         let mut all = Some(Vec::new());
-        for node in nodes {
+        for (index, node) in nodes.iter().enumerate() {
             let one = Connection::decode(node, cx);
             if let (Some(one), Some(seen)) = (one, &all)
                 && seen.contains(&one)
             {
-                cx.report(Problem::new(node.span, format!("`{}` is named twice", one.word())));
+                let before = nodes.get(index.saturating_sub(1)).map_or(node.span, |before| before.span);
+                cx.report(
+                    Problem::new(Code::ItemTwice, node.span, format!("`{}` is named twice", one.word()))
+                        .fix(Fix::remove_item(before, node.span, one.word())),
+                );
                 return None;
             }
             all = all.zip(one).map(|(mut all, one)| {
@@ -234,7 +242,7 @@ impl Decode for Url {
         match reqwest::Url::parse(&text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(Url(url)),
             _ => {
-                cx.unexpected(node, &Self::expects());
+                cx.unexpected(Code::NotAUrl, node, &Self::expects());
                 None
             }
         }
@@ -262,7 +270,7 @@ impl Decode for Method {
         match reqwest::Method::from_bytes(text.as_bytes()) {
             Ok(method) if known.contains(&method.as_str()) => Some(Method(method)),
             _ => {
-                cx.unexpected(node, &Self::expects());
+                cx.unexpected(Code::NotAnArgument, node, &Self::expects());
                 None
             }
         }
@@ -311,7 +319,10 @@ impl Decode for Statuses {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let nodes = match &node.value {
             Value::List(nodes) if nodes.is_empty() => {
-                cx.report(Problem::new(node.span, "no status can match").label("name at least one status"));
+                cx.report(
+                    Problem::new(Code::EmptyList, node.span, "no status can match")
+                        .label("name at least one status"),
+                );
                 return None;
             }
             Value::List(nodes) => nodes.iter().collect(),
@@ -323,7 +334,7 @@ impl Decode for Statuses {
                 let text = cx.text(node, &Self::expects())?;
                 let range = Statuses::one(&text);
                 if range.is_none() {
-                    cx.unexpected(node, &Self::expects());
+                    cx.unexpected(Code::NotAnArgument, node, &Self::expects());
                 }
                 range
             })

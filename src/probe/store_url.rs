@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::tcp::Address;
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
 use crate::notation::yaml::Node;
 
@@ -60,7 +61,7 @@ where
     let read = text.parse();
     if let Err(why) = &read {
         cx.report(
-            Problem::new(node.span, format!("not a usable {store} DSN: {why}"))
+            Problem::new(Code::NotADsn, node.span, format!("not a usable {store} DSN: {why}"))
                 .label(format!("expected {}", T::expects())),
         );
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode};
 use crate::notation::yaml::Node;
 use crate::probe::{Ask, Opening, Resolver};
@@ -82,7 +83,7 @@ impl Decode for Address {
         let text = cx.text(node, &Self::expects())?;
         let address = Address::parse(&text);
         if address.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotAnAddress, node, &Self::expects());
         }
         address
     }

@@ -12,8 +12,9 @@ use super::step::StepDraft;
 use super::values::Variable;
 use super::{guardrail, later};
 use crate::aws::find::Target;
+use crate::notation::code::Code;
 use crate::notation::decode::{
-    Context, Decode, Problem, Spanned, SpannedName, entries, field, unknown, unknown_keys,
+    Context, Decode, Problem, Spanned, SpannedName, entries, field, unknown_key, unknown_keys,
 };
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::probe::Probe;
@@ -177,7 +178,7 @@ fn node_of<'n>(top: &'n [(Key, Node)], name: &str, cx: &mut Context<'_>) -> Opti
     let (key, node) = top.iter().find(|(key, _)| key.text == name)?;
     if node.value == Value::Null {
         cx.report(
-            Problem::new(key.span, format!("`{name}` has no value"))
+            Problem::new(Code::NoValue, key.span, format!("`{name}` has no value"))
                 .help("give it a value, or leave the key out"),
         );
         return None;
@@ -202,7 +203,7 @@ fn list<T>(
     match &node.value {
         Value::List(items) => items.iter().map(|item| read(item, cx)).collect(),
         _ => {
-            cx.unexpected(node, "a list");
+            cx.unexpected(Code::WrongShape, node, "a list");
             vec![None]
         }
     }
@@ -264,10 +265,10 @@ fn watch(key: &Key, node: &Node, cx: &mut Context<'_>) -> WatchDraft {
     let Value::Map(inside) = &node.value else {
         match node.value {
             Value::Null => cx.report(
-                Problem::new(key.span, format!("`{}` has no value", key.text))
+                Problem::new(Code::NoValue, key.span, format!("`{}` has no value", key.text))
                     .label(format!("expected {expects}")),
             ),
-            _ => cx.unexpected(node, expects),
+            _ => cx.unexpected(Code::WrongShape, node, expects),
         }
         let (kind, probe, every, edge_every, sentinel, must_stay_up) = (None, None, None, None, None, None);
         return WatchDraft { place: name.span, name, kind, probe, every, edge_every, sentinel, must_stay_up };
@@ -302,7 +303,7 @@ pub(super) fn one_probe(
     let mut kinds = inside.iter().filter(|(key, _)| !beside.contains(&key.text.as_str()));
     let Some((key, node)) = kinds.next() else {
         cx.report(
-            Problem::new(owner, "this probe has no kind")
+            Problem::new(Code::NoProbeKind, owner, "this probe has no kind")
                 .label("what does it ask, and of whom?")
                 .help(format!("one of: {}", Probe::NAMES.join(", "))),
         );
@@ -310,13 +311,13 @@ pub(super) fn one_probe(
     };
     for (extra, _) in kinds {
         let problem = match Probe::NAMES.contains(&extra.text.as_str()) {
-            true => Problem::new(extra.span, "a probe has one kind")
+            true => Problem::new(Code::TwoProbeKinds, extra.span, "a probe has one kind")
                 .label("a second kind")
                 .related(key.span, "the first")
                 .help("make it a probe of its own"),
             false => {
                 let known: Vec<&str> = Probe::NAMES.iter().chain(beside).copied().collect();
-                unknown("key", &extra.text, extra.span, &known)
+                unknown_key(extra, &known, inside, cx)
             }
         };
         cx.report(problem);
@@ -328,7 +329,7 @@ pub(super) fn one_probe(
 fn steps(top: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Vec<StepDraft> {
     if !top.iter().any(|(key, _)| key.text == "steps") {
         cx.report(
-            Problem::new(owner, "missing key `steps`")
+            Problem::new(Code::MissingKey, owner, "missing key `steps`")
                 .label("`steps:` is needed here: a list of what is done, in order"),
         );
     }
@@ -344,9 +345,12 @@ fn slug(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     }
     let words: String = name.to_lowercase().chars().map(|c| if fits(c) { c } else { ' ' }).take(64).collect();
     let suggestion = words.split([' ', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
-    let mut problem =
-        Problem::new(name.span, "an experiment's name is made of lower-case letters, digits and `-`")
-            .label("it names folders, metrics and links");
+    let mut problem = Problem::new(
+        Code::NotAnExperimentName,
+        name.span,
+        "an experiment's name is made of lower-case letters, digits and `-`",
+    )
+    .label("it names folders, metrics and links");
     if !suggestion.is_empty() {
         problem = problem.help(format!("write {suggestion}, and keep the wording for `title`"));
     }

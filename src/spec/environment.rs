@@ -10,9 +10,10 @@ use jiff::tz::TimeZone;
 use super::interlock::{
     self, APPROVAL_VALID, Freeze, Interlocks, Limits, Override, Tagged, Window, Zone, placed,
 };
-use super::later;
 use super::source::{self, Diagnostics, Source};
 use super::values::{Bindings, Piece, pieces};
+use super::{later, lint};
+use crate::notation::code::Code;
 use crate::notation::decode::{
     Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
 };
@@ -199,7 +200,7 @@ impl Decode for Accounts {
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::WrongShape, node, &Self::expects());
             return None;
         };
         let mut read = Some(Vec::new());
@@ -207,7 +208,7 @@ impl Decode for Accounts {
             let id = cx.text(item, "an AWS account id").filter(|id| {
                 let fits = id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
                 if !fits {
-                    cx.unexpected(item, "an AWS account id of 12 digits");
+                    cx.unexpected(Code::AccountId, item, "an AWS account id of 12 digits");
                 }
                 fits
             });
@@ -237,14 +238,11 @@ impl Decode for Templates {
                     Ok(_) => {
                         read.insert(key.text.clone(), text.clone());
                     }
-                    Err((message, help)) => {
-                        let mut problem = Problem::new(value.span, message);
-                        problem.help = help;
-                        cx.report(problem);
-                    }
+                    Err(flaw) => cx.report(flaw.at(value.span)),
                 },
                 other => cx.report(
                     Problem::new(
+                        Code::WrongShape,
                         if *other == Value::Null { key.span } else { value.span },
                         format!("expected a single value for `{}`, found {}", key.text, kind_of(other)),
                     )
@@ -283,16 +281,22 @@ impl Project {
 
     /// Reads the project file. The error holds every problem of the file, whichever environment is meant.
     pub fn read(path: &Path) -> Result<Project, Diagnostics> {
-        let (source, root, problems) = source::read(path)?;
+        Project::read_text(path, &source::bytes(path)?)
+    }
+
+    /// Reads a text as if it stood in the project file at `path`. The error is as that of [`read`](Project::read).
+    pub fn read_text(path: &Path, text: &[u8]) -> Result<Project, Diagnostics> {
+        let (source, root, problems) = source::of(path, text)?;
         let base = path.parent().unwrap_or(Path::new("."));
         let bindings = Bindings::new(&IndexMap::new(), &IndexMap::new(), base, false);
-        let mut cx = Context::new(&bindings);
+        let mut cx = Context::new(&bindings).synonyms(later::SYNONYMS);
         cx.problems = problems;
         let read = top_level(&root, &mut cx);
         if let Some((_, environments)) = &read {
             for (key, node) in environments {
                 check_name(key, &mut cx);
                 settings(node, &mut cx);
+                lint::resources::environment(node).into_iter().for_each(|problem| cx.report(problem));
             }
         }
         match read {
@@ -345,8 +349,12 @@ impl Project {
             true => format!("there is: {LAB}; others are declared in {}", self.source.path),
             false => format!("there is: {}", names.join(", ")),
         };
-        let mut problem =
-            Problem::new(Span::default(), format!("no environment is called `{name}`")).help(help);
+        let mut problem = Problem::new(
+            Code::UnknownEnvironment,
+            Span::default(),
+            format!("no environment is called `{name}`"),
+        )
+        .help(help);
         if let Some((first, _)) = self.environments.first() {
             problem.span = first.span;
             problem.label = match nearest(name, &names) {
@@ -381,7 +389,7 @@ fn check_name(key: &Key, cx: &mut Context<'_>) {
     super::experiment::plain_name("environment", &SpannedName { text: key.text.clone(), span: key.span }, cx);
     if key.text == LAB {
         cx.report(
-            Problem::new(key.span, "`lab` is the environment that is built in")
+            Problem::new(Code::LabDeclared, key.span, "`lab` is the environment that is built in")
                 .label("needs another name")
                 .help("it needs no entry: `firedrill run FILE --env lab`"),
         );

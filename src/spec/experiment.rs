@@ -13,6 +13,7 @@ use super::source::Source;
 use super::values::Variable;
 use crate::action::Action;
 use crate::aws::find::Target;
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
@@ -221,7 +222,7 @@ impl Decode for Rto {
                 Duration::decode(node, cx).map(|within| Rto { within, measured: Measured::FromInjection })
             }
             _ => {
-                cx.unexpected(node, &Self::expects());
+                cx.unexpected(Code::WrongShape, node, &Self::expects());
                 None
             }
         }
@@ -316,7 +317,7 @@ impl Decode for Rpo {
             Value::Map(_) => RpoWrites::decode(node, cx).map(|rpo| Rpo::Writes(rpo.writes)),
             Value::Scalar { .. } => Duration::decode(node, cx).map(Rpo::Seconds),
             _ => {
-                cx.unexpected(node, &Self::expects());
+                cx.unexpected(Code::WrongShape, node, &Self::expects());
                 None
             }
         }
@@ -343,7 +344,7 @@ impl Decode for Ratio {
         let text = cx.text(node, &Self::expects())?;
         let ratio = units::ratio(&text).map(Ratio);
         if ratio.is_none() {
-            let mut problem = cx.mismatch(node, &Self::expects());
+            let mut problem = cx.mismatch(Code::NotAPercentage, node, &Self::expects());
             if text.parse::<f64>().is_ok_and(|number| (1.0..=100.0).contains(&number)) {
                 problem = problem.help(format!("write {text}%"));
             }
@@ -378,7 +379,7 @@ impl Decode for Latency {
             let percentile = Self::PERCENTILES.iter().find(|(name, _)| *name == key.text);
             if percentile.is_none() {
                 let known: Vec<&str> = Self::PERCENTILES.iter().map(|(name, _)| *name).collect();
-                cx.report(unknown("percentile", &key.text, key.span, &known));
+                cx.report(unknown(Code::UnknownPercentile, "percentile", &key.text, key.span, &known));
             }
             let limit = Duration::decode(node, cx);
             match (percentile, limit) {
@@ -552,6 +553,7 @@ pub(super) fn plain_name(what: &str, name: &SpannedName, cx: &mut Context<'_>) {
     if name.text.is_empty() || name.text.chars().count() > 64 || !name.text.chars().all(fits) {
         cx.report(
             Problem::new(
+                Code::NotAName,
                 name.span,
                 format!("`{}` cannot be a {what}'s name", crate::notation::decode::clip(&name.text)),
             )

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Checked, Diagnostics, check};
+use crate::notation::code::Code;
 
 /// Folders deeper than this are not looked into.
 const DEEPEST: usize = 32;
@@ -42,7 +43,9 @@ fn experiments_in(folder: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
         }
     }
     match found.is_empty() {
-        true => Err(Diagnostics::unreadable(folder, "no experiment is in this folder")),
+        true => {
+            Err(Diagnostics::unreadable(Code::NoExperimentHere, folder, "no experiment is in this folder"))
+        }
         false => Ok(found),
     }
 }

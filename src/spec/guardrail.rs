@@ -6,6 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::experiment::Ratio;
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, unknown_keys};
 use crate::notation::units;
 use crate::notation::yaml::Node;
@@ -180,7 +181,7 @@ impl Decode for Percentile {
         let number = text.strip_prefix('p').unwrap_or(&text).parse::<f64>().ok();
         let read = number.filter(|number| (50.0..=99.99).contains(number)).map(Percentile);
         if read.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotANumber, node, &Self::expects());
         }
         read
     }
@@ -242,7 +243,7 @@ pub(super) fn read(node: &Node, cx: &mut Context<'_>) -> Option<Spanned<Guardrai
         ["alarm"] => Alarm::decode(node, cx).map(Guardrail::Alarm),
         [_] => Box::<OfPrometheus>::decode(node, cx).map(Guardrail::Prometheus),
         [] if inside.is_empty() => {
-            cx.unexpected(node, EXPECTS);
+            cx.unexpected(Code::WrongShape, node, EXPECTS);
             None
         }
         [] => {
@@ -252,7 +253,7 @@ pub(super) fn read(node: &Node, cx: &mut Context<'_>) -> Option<Spanned<Guardrai
             unknown_keys(inside, &known, cx);
             if cx.problems.len() == before {
                 cx.report(
-                    Problem::new(node.span, "this guardrail does not say when to stop")
+                    Problem::new(Code::NoCondition, node.span, "this guardrail does not say when to stop")
                         .label(format!("with `probe`: {OF_A_PROBE} is needed here"))
                         .help(format!("a guardrail has one of: {}", KINDS.join(", "))),
                 );
@@ -261,7 +262,7 @@ pub(super) fn read(node: &Node, cx: &mut Context<'_>) -> Option<Spanned<Guardrai
         }
         _ => {
             cx.report(
-                Problem::new(node.span, "two guardrails in one entry")
+                Problem::new(Code::TwoGuardrails, node.span, "two guardrails in one entry")
                     .label(format!("says {}", kinds.join(" and ")))
                     .help("give each an entry of its own, starting with `-`"),
             );

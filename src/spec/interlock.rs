@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned};
 use crate::notation::yaml::{Node, Span};
 use crate::{record, words};
@@ -170,7 +171,7 @@ impl Decode for Zone {
             Ok(zone) => Some(Zone(zone)),
             Err(_) => {
                 let help = "offsets and abbreviations are no zones; a machine without time zone data (package tzdata) knows UTC alone";
-                let problem = cx.mismatch(node, &Self::expects()).help(help);
+                let problem = cx.mismatch(Code::NotATimeZone, node, &Self::expects()).help(help);
                 cx.report(problem);
                 None
             }
@@ -219,7 +220,7 @@ impl Decode for TimeOfDay {
         let text = cx.text(node, &Self::expects())?;
         let read = TimeOfDay::parse(&text);
         if read.is_none() {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotATimeOfDay, node, &Self::expects());
         }
         read
     }
@@ -247,12 +248,15 @@ impl Decode for Freeze {
         let text = cx.text(node, &Self::expects())?;
         let (from, to) = text.split_once("..").unwrap_or((&text, &text));
         let (Some(from), Some(to)) = (date(from), date(to)) else {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotADate, node, &Self::expects());
             return None;
         };
         if to < from {
-            let problem =
-                Problem::new(node.span, format!("the freeze ends on {to}, before it begins on {from}"));
+            let problem = Problem::new(
+                Code::FreezeBackwards,
+                node.span,
+                format!("the freeze ends on {to}, before it begins on {from}"),
+            );
             cx.report(problem.label("the earlier date comes first"));
             return None;
         }
@@ -296,12 +300,13 @@ pub(super) fn lint(
     limits: Option<&Spanned<Limits>>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut wrong = |span: Span, message: String, label: &str| {
-        problems.push(Problem::new(span, message).label(label));
+    let mut wrong = |code: Code, span: Span, message: String, label: &str| {
+        problems.push(Problem::new(code, span, message).label(label));
     };
     if let Some(windows) = windows {
         if windows.is_empty() {
             wrong(
+                Code::WindowNeverOpens,
                 windows.span,
                 "`windows` is empty: nothing could ever be changed".to_owned(),
                 "a window is needed",
@@ -310,19 +315,39 @@ pub(super) fn lint(
         for window in windows.iter() {
             let never = window.days.as_ref().is_some_and(Vec::is_empty);
             if window.from == window.to || never || window.from.0 == TimeOfDay::MIDNIGHT {
-                wrong(windows.span, format!("the window `{}` never opens", window.describe()), "this one");
+                wrong(
+                    Code::WindowNeverOpens,
+                    windows.span,
+                    format!("the window `{}` never opens", window.describe()),
+                    "this one",
+                );
             }
         }
     }
     if let Some(opt_in) = opt_in.filter(|opt_in| opt_in.tags.is_empty()) {
-        wrong(opt_in.span, "`opt_in` names no tag: it would allow everything".to_owned(), "a tag is needed");
+        wrong(
+            Code::OptInForAll,
+            opt_in.span,
+            "`opt_in` names no tag: it would allow everything".to_owned(),
+            "a tag is needed",
+        );
     }
     if let Some(limits) = limits {
         if limits.percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
-            wrong(limits.span, "`percent` is not from 1 to 100".to_owned(), "this limit");
+            wrong(
+                Code::LimitOutOfRange,
+                limits.span,
+                "`percent` is not from 1 to 100".to_owned(),
+                "this limit",
+            );
         }
         if limits.targets == Some(0) {
-            wrong(limits.span, "`targets: 0` would refuse every drill".to_owned(), "at least 1");
+            wrong(
+                Code::LimitOutOfRange,
+                limits.span,
+                "`targets: 0` would refuse every drill".to_owned(),
+                "at least 1",
+            );
         }
     }
     problems

@@ -1,5 +1,6 @@
 //! Words of the language that this version does not read yet: named, so that nobody hunts for a typo.
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Problem};
 use crate::notation::yaml::{Key, Node, Span, Value};
 
@@ -23,11 +24,38 @@ pub(super) const PROJECT: &[Later] = &[("channels", "notifications")];
 /// Kinds of file.
 pub(super) const KINDS: &[Later] = &[("Runbook", "runbooks"), ("GameDay", "game days")];
 
+/// What others call a key, and what it is called here: from Chaos Toolkit, Kubernetes, GitHub Actions, Gremlin and
+/// plain habit. Only words whose values are written as ours.
+pub(super) const SYNONYMS: &[(&str, &str)] = &[
+    ("rollback", "undo"),
+    ("revert", "undo"),
+    ("depends_on", "after"),
+    ("needs", "after"),
+    ("interval", "every"),
+    ("period", "every"),
+    ("vars", "variables"),
+    ("description", "title"),
+    ("slo", "objectives"),
+    ("guardrails", "stop_when"),
+    ("stop_conditions", "stop_when"),
+    ("abort_when", "stop_when"),
+    ("on_error", "on_failure"),
+    ("assert", "verify"),
+    ("checks", "verify"),
+    ("az", "availability_zone"),
+    ("asg", "auto_scaling_group"),
+    ("endpoint", "endpoint_url"),
+];
+
 /// The problem of a word that is not read yet.
 pub(super) fn problem(word: &str, what: &str, span: Span) -> Problem {
-    Problem::new(span, format!("`{word}`: {what} are not supported by this version of firedrill"))
-        .label("not supported yet")
-        .help("remove it for now")
+    Problem::new(
+        Code::NotYet,
+        span,
+        format!("`{word}`: {what} are not supported by this version of firedrill"),
+    )
+    .label("not supported yet")
+    .help("remove it for now")
 }
 
 /// Reports the keys of a mapping that are not read yet, and gives the mapping without them.

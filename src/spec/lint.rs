@@ -7,13 +7,17 @@ use std::collections::HashSet;
 
 use super::draft::Draft;
 use super::values::{Bindings, variables_in};
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
 
+mod fits;
 mod guardrails;
 mod measures;
 mod order;
+mod programs;
+pub(super) mod resources;
 mod steps;
 
 /// The rules about a draft.
@@ -27,43 +31,51 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     measures::probes(draft, &mut problems);
     guardrails::guardrails(draft, &mut problems);
     measures::times(draft, &mut problems);
+    fits::elapsed(draft, &mut problems);
+    fits::records(draft, &mut problems);
+    programs::programs(draft, &mut problems);
     problems
 }
 
-/// The rules about variables: those in use have values, and passwords are not written down.
+/// The rules about values: variables in use have one, passwords are not written down, AWS's names can be names.
 pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let used = used_variables(root);
     for name in draft.variables.keys().filter(|name| complete && used.contains(&name.text)) {
         if !bindings.has_value(&name.text) {
-            let problem = Problem::new(name.span, format!("the variable `{}` has no value", name.text))
-                .label("no value is given, and it has no default")
-                .help(format!(
-                    "give it under `values:` of the environment in firedrill.yaml, or with --var {}=VALUE",
-                    name.text
-                ));
+            let problem = Problem::new(
+                Code::NoValueGiven,
+                name.span,
+                format!("the variable `{}` has no value", name.text),
+            )
+            .label("no value is given, and it has no default")
+            .help(format!(
+                "give it under `values:` of the environment in firedrill.yaml, or with --var {}=VALUE",
+                name.text
+            ));
             problems.push(problem);
         }
     }
     visit(root, &mut |text, span| {
         if passwords(text).iter().any(|password| !password.contains("${")) {
             problems.push(
-                Problem::new(span, "a password is written in the file")
+                Problem::new(Code::Password, span, "a password is written in the file")
                     .label("whoever reads the file or a report of the run reads it too")
                     .help("declare a variable with `secret: true`, and give its value in the environment")
                     .warning(),
             );
         }
     });
+    resources::resources(root, &mut problems);
     problems
 }
 
 /// What is declared and never used.
 pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut idle = |what: &str, name: &str, span: Span| {
+    let mut idle = |code: Code, what: &str, name: &str, span: Span| {
         problems.push(
-            Problem::new(span, format!("the {what} `{name}` is never used"))
+            Problem::new(code, span, format!("the {what} `{name}` is never used"))
                 .label("declared here")
                 .help("remove it, or use it")
                 .warning(),
@@ -71,12 +83,12 @@ pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
     };
     let used = used_variables(root);
     for name in draft.variables.keys().filter(|name| !used.contains(&name.text)) {
-        idle("variable", &name.text, name.span);
+        idle(Code::UnusedVariable, "variable", &name.text, name.span);
     }
     let aimed: HashSet<&str> =
         draft.steps.iter().filter_map(steps::aim).map(|name| name.value.as_str()).collect();
     for target in draft.targets.iter().filter(|target| !aimed.contains(target.name.text.as_str())) {
-        idle("target", &target.name.text, target.name.span);
+        idle(Code::UnusedTarget, "target", &target.name.text, target.name.span);
     }
     problems
 }
@@ -98,9 +110,9 @@ fn visit(node: &Node, see: &mut dyn FnMut(&str, Span)) {
 }
 
 /// The problem of a name that nothing has, with the nearest one that something has.
-fn no_such(what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
+fn no_such(code: Code, what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let problem = Problem::new(span, format!("no {what} is called `{}`", clip(name)));
+    let problem = Problem::new(code, span, format!("no {what} is called `{}`", clip(name)));
     let near = nearest(name, &names).and_then(|near| known.iter().find(|(name, _)| *name == near));
     match near {
         Some((near, place)) => {

@@ -6,6 +6,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::values::read_at_most;
+use crate::notation::code::Code;
 use crate::notation::decode::Problem;
 use crate::notation::diagnostic::{Located, Sheet};
 use crate::notation::yaml::{self, MAX_BYTES, Node, Span};
@@ -34,12 +35,17 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// One problem with a file that could not be read.
-    pub fn unreadable(path: &Path, message: impl Into<String>) -> Diagnostics {
+    pub fn unreadable(code: Code, path: &Path, message: impl Into<String>) -> Diagnostics {
         Diagnostics {
             path: path.display().to_string(),
             text: String::new(),
-            problems: vec![Problem::new(Span::default(), message)],
+            problems: vec![Problem::new(code, Span::default(), message)],
         }
+    }
+
+    /// Nothing wrong with a file.
+    pub fn none(path: &Path) -> Diagnostics {
+        Diagnostics { path: path.display().to_string(), text: String::new(), problems: Vec::new() }
     }
 
     /// The problems, sorted by place.
@@ -72,9 +78,19 @@ impl fmt::Display for Diagnostics {
 /// Reads a file into a tree. What the tree may not hold is returned beside it; a file that is no tree
 /// at all is an error.
 pub(super) fn read(path: &Path) -> Result<(Source, Node, Vec<Problem>), Diagnostics> {
-    let bytes = read_at_most(path, MAX_BYTES)
-        .map_err(|error| Diagnostics::unreadable(path, format!("the file cannot be read: {error}")))?;
-    let parsed = yaml::parse(&bytes);
+    of(path, &bytes(path)?)
+}
+
+/// A file's bytes, one more than may be read at most.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Diagnostics> {
+    read_at_most(path, MAX_BYTES).map_err(|error| {
+        Diagnostics::unreadable(Code::FileUnreadable, path, format!("the file cannot be read: {error}"))
+    })
+}
+
+/// The bytes of the file at `path` as a tree.
+pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<(Source, Node, Vec<Problem>), Diagnostics> {
+    let parsed = yaml::parse(bytes);
     let path = path.display().to_string();
     match parsed.root {
         Some(root) => {

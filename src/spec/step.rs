@@ -8,7 +8,9 @@ use super::draft::one_probe;
 use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
 use super::later;
 use crate::action::Action;
+use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, field, unknown_keys};
+use crate::notation::fix::Fix;
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
 
@@ -36,7 +38,7 @@ pub(super) struct Deed {
     pub(super) place: Span,
     pub(super) value: Option<Does>,
     /// What the `run` mapping says beside the program.
-    undo: Option<Program>,
+    pub(super) undo: Option<Program>,
     timeout: Option<Duration>,
 }
 
@@ -129,7 +131,7 @@ fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>
     let Some((name, key, node)) = found.next() else {
         if !excused {
             cx.report(
-                Problem::new(owner, "this step does nothing")
+                Problem::new(Code::NothingDone, owner, "this step does nothing")
                     .label("`action`, `run` or `wait` is needed here")
                     .help("`firedrill actions` lists what an action can be"),
             );
@@ -138,10 +140,14 @@ fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>
     };
     for (other, other_key, _) in found {
         cx.report(
-            Problem::new(other_key.span, format!("a step does one thing: `{name}` or `{other}`"))
-                .label("a second one")
-                .related(key.span, "the first")
-                .help("make it a step of its own"),
+            Problem::new(
+                Code::TwoThingsDone,
+                other_key.span,
+                format!("a step does one thing: `{name}` or `{other}`"),
+            )
+            .label("a second one")
+            .related(key.span, "the first")
+            .help("make it a step of its own"),
         );
     }
     let mut deed = Deed {
@@ -152,7 +158,10 @@ fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>
         timeout: None,
     };
     if node.value == Value::Null {
-        cx.report(Problem::new(key.span, format!("`{name}` has no value")).label("what is to be done?"));
+        cx.report(
+            Problem::new(Code::NoValue, key.span, format!("`{name}` has no value"))
+                .label("what is to be done?"),
+        );
         return Some(deed);
     }
     match name {
@@ -212,14 +221,22 @@ impl Decode for Argv {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         if let Value::Scalar { text, .. } = &node.value {
             let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
-            let problem = cx.mismatch(node, &Self::expects());
-            cx.report(problem.help(format!("there is no shell in between; write [{}]", words.join(", "))));
+            let list = format!("[{}]", words.join(", "));
+            let mut problem = cx.mismatch(Code::NotAList, node, &Self::expects());
+            // What means something to a shell is not for a program to take apart.
+            let plain = |c: char| {
+                c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '/' | ':' | '=' | ',')
+            };
+            if !words.is_empty() && text.chars().all(plain) {
+                problem = problem.fix(Fix::replace(node.span, text, &list));
+            }
+            cx.report(problem.help(format!("there is no shell in between; write {list}")));
             return None;
         }
         let argv: Vec<String> = Vec::decode(node, cx)?;
         if argv.first().is_none_or(String::is_empty) {
             cx.report(
-                Problem::new(node.span, "the program is missing")
+                Problem::new(Code::NoProgram, node.span, "the program is missing")
                     .label(format!("expected {}", Self::expects())),
             );
             return None;
@@ -249,7 +266,11 @@ impl Decode for Program {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let (program, undo, timeout) = run(node, cx)?;
         if undo.is_some() || timeout.is_some() {
-            cx.report(Problem::new(node.span, "an undo takes neither `undo` nor `timeout` of its own"));
+            cx.report(Problem::new(
+                Code::UndoOfUndo,
+                node.span,
+                "an undo takes neither `undo` nor `timeout` of its own",
+            ));
             return None;
         }
         Some(program)
@@ -261,7 +282,7 @@ fn checks(inside: &[(Key, Node)], cx: &mut Context<'_>) -> Option<Vec<Check>> {
         return Some(Vec::new());
     };
     let Value::List(items) = &node.value else {
-        cx.unexpected(node, "a list of checks, each a probe such as `- http: { url: … }`");
+        cx.unexpected(Code::WrongShape, node, "a list of checks, each a probe such as `- http: { url: … }`");
         return None;
     };
     let read: Vec<Option<Check>> = items.iter().map(|item| check(item, cx)).collect();
@@ -274,7 +295,7 @@ fn check(node: &Node, cx: &mut Context<'_>) -> Option<Check> {
     let within = field(inside, node.span, "within", Some(Duration::from_secs(30)), cx);
     if probe.as_ref().is_some_and(crate::probe::Probe::is_ledger) {
         cx.report(
-            Problem::new(place, "a ledger cannot verify a step")
+            Problem::new(Code::LedgerVerifies, place, "a ledger cannot verify a step")
                 .label("it is read back when the run is over")
                 .help("declare it under `probes:`"),
         );
@@ -285,7 +306,11 @@ fn check(node: &Node, cx: &mut Context<'_>) -> Option<Check> {
 fn one_line(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     let fits = !name.trim().is_empty() && name.chars().count() <= 100 && !name.contains(char::is_control);
     if !fits {
-        cx.report(Problem::new(name.span, "a step's name is one line of at most 100 characters"));
+        cx.report(Problem::new(
+            Code::NotAStepName,
+            name.span,
+            "a step's name is one line of at most 100 characters",
+        ));
     }
     fits
 }

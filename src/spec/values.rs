@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::notation::decode::{Resolve, SpannedName, clip, nearest};
+use crate::notation::code::Code;
+use crate::notation::decode::{Flaw, Resolve, SpannedName, clip, nearest};
 use crate::record;
 use crate::redact::Redactor;
 
@@ -27,9 +28,6 @@ record! {
         pub secret: bool = false,
     }
 }
-
-/// What is wrong with a value: a line, and what to do about it.
-type Flaw = (String, Option<String>);
 
 /// A value, `None` when it is not known yet.
 type Answer = Result<Option<String>, Flaw>;
@@ -58,7 +56,7 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Flaw> {
         }
         let Some((name, after)) = inside.split_once('}') else {
             let message = format!("`{}` has no closing brace", clip(rest.get(at..).unwrap_or_default()));
-            return Err((message, Some("write `$${` for a literal `${`".to_owned())));
+            return Err(Flaw::new(Code::ReferenceLeftOpen, message).help("write `$${` for a literal `${`"));
         };
         found.push(Piece::Text(before));
         found.push(Piece::Reference(name));
@@ -160,7 +158,8 @@ impl Bindings {
                 },
             }
             if out.len() > LONGEST {
-                return Err((format!("the value is longer than {} KiB", LONGEST / 1024), None));
+                let message = format!("the value is longer than {} KiB", LONGEST / 1024);
+                return Err(Flaw::new(Code::TooMuch, message));
             }
         }
         self.redactor.borrow_mut().add_passwords(&out);
@@ -179,14 +178,17 @@ impl Bindings {
         match source.trim() {
             "env" => self.env(name.trim(), secret),
             "file" => self.file(name.trim()),
-            "ssm" | "secretsmanager" => Err((
-                format!("`${{{reference}}}`: values from AWS are not supported by this version"),
-                Some("use ${env:NAME} or ${file:path}, and fill it before the run".to_owned()),
-            )),
-            other => Err((
-                format!("`${{{reference}}}` asks an unknown source, `{}`", clip(other)),
-                Some("known: ${variable}, ${env:NAME}, ${file:path}".to_owned()),
-            )),
+            "ssm" | "secretsmanager" => {
+                let message =
+                    format!("`${{{reference}}}`: values from AWS are not supported by this version");
+                let help = "use ${env:NAME} or ${file:path}, and fill it before the run";
+                Err(Flaw::new(Code::NotYet, message).help(help))
+            }
+            other => {
+                let message = format!("`${{{reference}}}` asks an unknown source, `{}`", clip(other));
+                let help = "known: ${variable}, ${env:NAME}, ${file:path}";
+                Err(Flaw::new(Code::UnknownSource, message).help(help))
+            }
         }
     }
 
@@ -197,13 +199,12 @@ impl Bindings {
                 Some(near) => format!("did you mean ${{{near}}}?"),
                 None => format!("declare it: `variables: {{ {name}: {{ about: … }} }}`"),
             };
-            return Err((format!("no variable is called `{}`", clip(name)), Some(help)));
+            let message = format!("no variable is called `{}`", clip(name));
+            return Err(Flaw::new(Code::UnknownVariable, message).help(help));
         };
         if trail.iter().any(|outer| outer == name) {
-            return Err((
-                format!("the variable `{name}` refers to itself: {} → {name}", trail.join(" → ")),
-                None,
-            ));
+            let message = format!("the variable `{name}` refers to itself: {} → {name}", trail.join(" → "));
+            return Err(Flaw::new(Code::VariableInItself, message));
         }
         // What stands in a secret is secret, whatever it is called itself.
         let secret = secret || variable.secret;
@@ -218,7 +219,8 @@ impl Bindings {
         if let (true, Ok(Some(value))) = (secret, &value) {
             self.redactor.borrow_mut().add(value);
         }
-        let value = value.map_err(|(message, help)| (format!("variable `{name}`: {message}"), help));
+        let value =
+            value.map_err(|flaw| Flaw { message: format!("variable `{name}`: {}", flaw.message), ..flaw });
         self.found.borrow_mut().insert(key, value.clone());
         value
     }
@@ -236,10 +238,12 @@ impl Bindings {
             }
             Err(std::env::VarError::NotPresent) => {
                 let help = format!("set it: export {name}=…");
-                Err((format!("the environment variable `{}` is not set", clip(name)), Some(help)))
+                let message = format!("the environment variable `{}` is not set", clip(name));
+                Err(Flaw::new(Code::EnvironmentVariable, message).help(help))
             }
             Err(std::env::VarError::NotUnicode(_)) => {
-                Err((format!("the environment variable `{}` is not UTF-8", clip(name)), None))
+                let message = format!("the environment variable `{}` is not UTF-8", clip(name));
+                Err(Flaw::new(Code::EnvironmentVariable, message))
             }
         }
     }
@@ -250,10 +254,9 @@ impl Bindings {
             return Ok(None);
         }
         let path = self.base.join(path);
-        let bytes = read_at_most(&path, LONGEST)
-            .map_err(|error| (format!("`{}` cannot be read: {error}", path.display()), None))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| (format!("`{}` is not UTF-8 text", path.display()), None))?;
+        let flaw = |what: String| Flaw::new(Code::FileReference, format!("`{}` {what}", path.display()));
+        let bytes = read_at_most(&path, LONGEST).map_err(|error| flaw(format!("cannot be read: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|_| flaw("is not UTF-8 text".to_owned()))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         self.redactor.borrow_mut().add(text);
@@ -333,8 +336,8 @@ mod tests {
             true,
         );
         let flaw = |text: &str| {
-            let (message, help) = given.resolve(text).expect_err("a flaw");
-            format!("{message} | {}", help.unwrap_or_default())
+            let flaw = given.resolve(text).expect_err("a flaw");
+            format!("{} | {}", flaw.message, flaw.help.unwrap_or_default())
         };
         assert_eq!(
             flaw("${db_instanse}"),
@@ -395,6 +398,6 @@ mod tests {
             declared.insert(name, Variable { about: None, default: Some(default), secret: false });
         }
         let doubling = Bindings::new(&declared, &IndexMap::new(), Path::new("."), true);
-        assert!(doubling.resolve("${v59}").expect_err("a flaw").0.contains("longer than 64 KiB"));
+        assert!(doubling.resolve("${v59}").expect_err("a flaw").message.contains("longer than 64 KiB"));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use firedrill::notation::diagnostic::Located;
+use firedrill::notation::diagnostic::{Located, Region};
 use firedrill::spec::{self, Checked, Diagnostics, Project};
 
 fn folder() -> PathBuf {
@@ -32,10 +32,21 @@ fn outline() -> String {
     for file in files {
         out.push_str(&format!("{}\n", file.file_name().expect("a name").to_string_lossy()));
         for at in diagnostics(&file).located() {
-            let Located { line, column, severity, message, help, .. } = at;
+            let Located {
+                region: Region { line, column, .. },
+                code,
+                severity,
+                message,
+                label,
+                help,
+                fix,
+                ..
+            } = at;
             let warning = if severity == "warning" { "(warning) " } else { "" };
+            let label = if label.is_empty() { label } else { format!(" ^ {label}") };
             let help = help.map(|help| format!(" | {help}")).unwrap_or_default();
-            out.push_str(&format!("  {line}:{column} {warning}{message}{help}\n"));
+            let fix = fix.map(|fix| format!(" | fix: {}", fix.what)).unwrap_or_default();
+            out.push_str(&format!("  {line}:{column} {code} {warning}{message}{label}{help}{fix}\n"));
         }
     }
     out
@@ -66,8 +77,11 @@ fn every_bad_file_is_refused_at_once() {
         assert!(begun.elapsed() < Duration::from_secs(1), "{}", file.display());
         let warnings_only = file.ends_with("unused.yaml");
         assert_eq!(diagnostics.failed(), !warnings_only, "{}", file.display());
-        let places: BTreeSet<_> =
-            diagnostics.located().into_iter().map(|at| (at.line, at.column, at.message)).collect();
+        let places: BTreeSet<_> = diagnostics
+            .located()
+            .into_iter()
+            .map(|at| (at.region.line, at.region.column, at.message))
+            .collect();
         assert_eq!(places.len(), diagnostics.located().len(), "{}: said twice", file.display());
     }
 }
@@ -77,7 +91,7 @@ fn a_drawing_shows_the_place_and_the_way_out() {
     let drawn = diagnostics(&folder().join("cycle.yaml")).render(false);
     let drawn = drawn.replace(&format!("{}/", env!("CARGO_MANIFEST_DIR")), "");
     insta::assert_snapshot!(drawn, @r"
-    error: steps wait for each other: `one` → `three` → `two` → `one`
+    error[FD0305]: steps wait for each other: `one` → `three` → `two` → `one`
       --> tests/bad/cycle.yaml:10:13
        |
     10 |     after: [three]

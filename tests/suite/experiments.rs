@@ -56,7 +56,7 @@ fn the_five_drills_are_there_and_named_after_their_files() {
 #[test]
 fn check_finds_nothing_and_needs_no_values() {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = CheckArgs { paths: vec![folder()], format: Format::Text };
+    let args = CheckArgs { paths: vec![folder()], format: Format::Text, ..CheckArgs::default() };
     let code = check(&args, false, &mut out, &mut err).expect("written");
     assert_eq!((code, String::from_utf8_lossy(&out).as_ref()), (0, ""));
     assert_eq!(String::from_utf8_lossy(&err), "5 files checked: no errors\n");

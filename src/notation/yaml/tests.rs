@@ -149,3 +149,11 @@ fn inside(parsed: &Parsed) {
     }
     assert!(parsed.root.is_some() || !parsed.problems.is_empty());
 }
+
+#[test]
+fn comments_are_told_from_what_looks_like_one() {
+    let text = "# top\na: x#y # one\nb: \"# no\" # two\nc: |\n  # no\n  text\nd: [x, # three\n  y]\n# end\n";
+    assert_eq!(comments(text), Some(vec![" top", " one", " two", " three", " end"]));
+    assert_eq!(comments("\u{feff}a: b # c\n"), Some(vec![" c"]));
+    assert_eq!(comments("a: [b\n"), None);
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::no_such;
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned, clip};
 use crate::notation::units::show;
 use crate::notation::yaml::Span;
@@ -37,6 +38,7 @@ pub(super) fn guardrails(draft: &Draft, problems: &mut Vec<Problem>) {
         if limit < rto.within {
             problems.push(
                 Problem::new(
+                    Code::StopsTooEarly,
                     rail.span,
                     format!("the guardrail `{rail}` aborts before the RTO of {} is over", show(rto.within)),
                 )
@@ -60,7 +62,7 @@ fn known<'d>(
     if found.is_none() {
         let known: Vec<(&str, Span)> =
             draft.probes.iter().map(|watch| (watch.name.text.as_str(), watch.name.span)).collect();
-        problems.push(no_such("probe", probe, probe.span, &known));
+        problems.push(no_such(Code::UnknownProbe, "probe", probe, probe.span, &known));
     }
     found
 }
@@ -69,6 +71,7 @@ fn undo_fits(rail: &Spanned<Guardrail>, rule: &Elapsed, problems: &mut Vec<Probl
     let Some(undo) = rule.undo_within.filter(|undo| *undo >= rule.elapsed) else { return };
     problems.push(
         Problem::new(
+            Code::UndoTooLong,
             rail.span,
             format!(
                 "an undo of {} leaves nothing of the {} that the run may take",
@@ -90,7 +93,7 @@ fn availability(
 ) -> Option<Duration> {
     if rule.availability_below.0 <= 0.0 {
         problems.push(
-            Problem::new(rail.span, "an availability is never below 0%")
+            Problem::new(Code::NeverTrips, rail.span, "an availability is never below 0%")
                 .label("can never trip")
                 .help("such as `availability_below: 90%`"),
         );
@@ -108,6 +111,7 @@ fn latency(draft: &Draft, rail: &Spanned<Guardrail>, rule: &Latency, problems: &
     if let Some(patience) = patience.filter(|patience| rule.latency_above >= *patience) {
         problems.push(
             Problem::new(
+                Code::NeverTrips,
                 rail.span,
                 format!("`{}` waits for no answer longer than {}", rule.probe, show(patience)),
             )
@@ -135,7 +139,7 @@ fn window(
         _ => format!("a window has at least {least} samples"),
     };
     problems.push(
-        Problem::new(rail.span, format!("{} is too short a window: {why}", show(over)))
+        Problem::new(Code::WindowTooShort, rail.span, format!("{} is too short a window: {why}", show(over)))
             .label(format!("`{}` is asked every {}", watch.name.text, show(every.value)))
             .related(every.span, "the probe's spacing")
             .help(format!("make it `over: {}` or longer, or ask more often", show(needed))),
@@ -146,13 +150,13 @@ fn prometheus(rail: &Spanned<Guardrail>, rule: &OfPrometheus, problems: &mut Vec
     let query = &rule.prometheus;
     if query.above.is_none() && query.below.is_none() {
         problems.push(
-            Problem::new(rail.span, "this guardrail does not say which value stops the run")
+            Problem::new(Code::NoBound, rail.span, "this guardrail does not say which value stops the run")
                 .label("`above` or `below` is needed here"),
         );
     }
     if query.timeout.is_zero() {
         problems.push(
-            Problem::new(rail.span, "a timeout of zero leaves no time for any answer")
+            Problem::new(Code::ZeroTime, rail.span, "a timeout of zero leaves no time for any answer")
                 .help("leave `timeout` out for 5s"),
         );
     }
@@ -173,19 +177,24 @@ fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
         let name = clip(&alarm.value);
         if alarm.value.trim().is_empty() {
             problems.push(
-                Problem::new(alarm.span, "an alarm without a name")
+                Problem::new(Code::AlarmUnnamed, alarm.span, "an alarm without a name")
                     .label("expected the name of a CloudWatch alarm"),
             );
         } else if let Some(first) = named.iter().take(index).find(|earlier| earlier.value == alarm.value) {
             problems.push(
-                Problem::new(alarm.span, format!("the guardrail alarm `{name}` is named twice"))
-                    .label("again")
-                    .related(first.span, "the first time"),
+                Problem::new(
+                    Code::AlarmTwice,
+                    alarm.span,
+                    format!("the guardrail alarm `{name}` is named twice"),
+                )
+                .label("again")
+                .related(first.span, "the first time"),
             );
         }
         if let Some(expected) = draft.alarms.iter().flatten().find(|other| other.value == alarm.value) {
             problems.push(
                 Problem::new(
+                    Code::AlarmStopsAndExpected,
                     alarm.span,
                     format!("the alarm `{name}` is expected to fire, and would stop the run when it does"),
                 )

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned, clip};
+use crate::notation::fix::Fix;
 use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
@@ -26,18 +28,18 @@ fn impacted(watch: &WatchDraft) -> bool {
 /// Each objective has a probe that can decide it.
 pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     let Some(objectives) = &draft.objectives else { return };
-    let nobody = |name: &str, span: Span| {
-        Problem::new(span, format!("no probe can decide the {name}"))
+    let nobody = |code: Code, name: &str, span: Span| {
+        Problem::new(code, span, format!("no probe can decide the {name}"))
             .label("nothing in this file measures it")
             .help("add a probe: `firedrill probes` lists the kinds")
     };
     let idle = draft.probes.is_empty();
     if let Some(rto) = &objectives.rto {
         if idle {
-            problems.push(nobody("RTO", rto.span));
+            problems.push(nobody(Code::Undecided, "RTO", rto.span));
         } else if !draft.probes.iter().any(impacted) {
             problems.push(
-                nobody("RTO", rto.span)
+                nobody(Code::RtoNobodyHit, "RTO", rto.span)
                     .label("every probe says `must_stay_up: true`")
                     .help("take it away from the probes that the fault hits"),
             );
@@ -51,13 +53,13 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
         recovery_point(draft, rpo, problems);
     }
     if let (true, Some(availability)) = (idle, &objectives.availability) {
-        problems.push(nobody("availability", availability.span));
+        problems.push(nobody(Code::Undecided, "availability", availability.span));
     }
     if let Some(detection) = &objectives.detection {
         self::detection(draft, detection, problems);
     }
     if let (true, Some(latency)) = (idle, &objectives.latency) {
-        problems.push(nobody("latency", latency.span));
+        problems.push(nobody(Code::Undecided, "latency", latency.span));
     }
     let declared = objectives.rto.is_some()
         || objectives.rpo.is_some()
@@ -66,7 +68,7 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
         || objectives.detection.is_some();
     if !declared {
         problems.push(
-            Problem::new(draft.span, "the drill has no objective")
+            Problem::new(Code::NoObjective, draft.span, "the drill has no objective")
                 .label("it measures, but has nothing to be held against")
                 .help("declare one: `objectives: { rto: 2m }`")
                 .warning(),
@@ -83,6 +85,7 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     {
         problems.push(
             Problem::new(
+                Code::MissedBefore,
                 availability.span,
                 format!(
                     "the objective is {served}, but the steady state may be as low as {}",
@@ -100,13 +103,14 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
 fn error_budget(budget: &ErrorBudget, span: Span, problems: &mut Vec<Problem>) {
     let slice = budget.time_slice.as_ref().map(|slice| slice.window);
     let problem = if budget.slo.0 >= 1.0 {
-        Problem::new(span, "an SLO of 100% leaves no error budget")
+        Problem::new(Code::NoBudget, span, "an SLO of 100% leaves no error budget")
             .label("one bad answer spends more than all of it")
             .help("write `availability: 100%` if nothing may fail, or the SLO that is promised")
     } else if budget.over.is_zero() {
-        Problem::new(span, "`over` must be longer than zero").help("such as `over: 30d`")
+        Problem::new(Code::ZeroTime, span, "`over` must be longer than zero").help("such as `over: 30d`")
     } else if slice.is_some_and(|window| window < Duration::from_secs(1)) {
-        Problem::new(span, "`time_slice.window` must be at least 1s").help("the usual slice is `1m`")
+        Problem::new(Code::SliceTooShort, span, "`time_slice.window` must be at least 1s")
+            .help("the usual slice is `1m`")
     } else {
         return;
     };
@@ -123,6 +127,7 @@ fn hangs(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem>) {
     }
     problems.push(
         Problem::new(
+            Code::HangUnseen,
             watch.place,
             format!("`{}` does not see a hang shorter than {}", watch.name.text, show(http.timeout)),
         )
@@ -159,6 +164,7 @@ fn resolution(watch: &WatchDraft, rto: &Spanned<Rto>, problems: &mut Vec<Problem
     };
     problems.push(
         Problem::new(
+            Code::RtoTooFine,
             every.span,
             format!(
                 "an RTO of {} cannot be decided by `{}`, which measures an outage to within {}",
@@ -214,7 +220,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
     let mut ledgers = draft.probes.iter().filter(|watch| ledger(watch)).peekable();
     if ledgers.peek().is_none() {
         problems.push(
-            Problem::new(rpo.span, "no probe can decide the RPO")
+            Problem::new(Code::RpoUndecided, rpo.span, "no probe can decide the RPO")
                 .label("lost writes are counted by a ledger, and there is none")
                 .help("add a probe whose kind ends with `.ledger`: `firedrill probes` lists them"),
         );
@@ -225,6 +231,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
         if !seconds.is_zero() && seconds < every.value {
             problems.push(
                 Problem::new(
+                    Code::RpoTooFine,
                     every.span,
                     format!("`{}` writes too seldom for an RPO of {}", watch.name.text, show(seconds)),
                 )
@@ -240,20 +247,21 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
 fn detection(draft: &Draft, target: &Spanned<Duration>, problems: &mut Vec<Problem>) {
     if draft.alarms.is_empty() {
         problems.push(
-            Problem::new(target.span, "no alarm can decide the detection")
+            Problem::new(Code::DetectionUndecided, target.span, "no alarm can decide the detection")
                 .label("detected is what made an alarm fire, and this file names none")
                 .help("name the CloudWatch alarms that are to fire: `alarms: [checkout-5xx]`"),
         );
     }
     if target.value.is_zero() {
         problems.push(
-            Problem::new(target.span, "an alarm cannot fire in no time")
+            Problem::new(Code::ZeroTime, target.span, "an alarm cannot fire in no time")
                 .label("longer than zero")
                 .help("say how long it may take: `detection: 90s`"),
         );
     } else if target.value < LOOK * 3 {
         problems.push(
             Problem::new(
+                Code::DetectionTooFine,
                 target.span,
                 format!("a detection within {} can hardly be decided", show(target.value)),
             )
@@ -273,15 +281,21 @@ pub(super) fn alarms(draft: &Draft, problems: &mut Vec<Problem>) {
     for (index, alarm) in named.iter().enumerate() {
         if alarm.value.trim().is_empty() {
             problems.push(
-                Problem::new(alarm.span, "an alarm without a name")
+                Problem::new(Code::AlarmUnnamed, alarm.span, "an alarm without a name")
                     .label("expected the name of a CloudWatch alarm"),
             );
         }
         if let Some(first) = named.iter().take(index).find(|earlier| earlier.value == alarm.value) {
+            let before = named.get(index - 1).map_or(first.span, |before| before.span);
             problems.push(
-                Problem::new(alarm.span, format!("the alarm `{}` is named twice", clip(&alarm.value)))
-                    .label("again")
-                    .related(first.span, "the first time"),
+                Problem::new(
+                    Code::AlarmTwice,
+                    alarm.span,
+                    format!("the alarm `{}` is named twice", clip(&alarm.value)),
+                )
+                .label("again")
+                .related(first.span, "the first time")
+                .fix(Fix::remove_item(before, alarm.span, &alarm.value)),
             );
         }
     }
@@ -297,6 +311,7 @@ pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
             let kind = watch.kind.map(|kind| format!(" for `{kind}`")).filter(|_| fastest > SHORTEST);
             problems.push(
                 Problem::new(
+                    Code::AskedTooOften,
                     every.span,
                     format!("`{}` would be asked every {}", watch.name.text, show(every.value)),
                 )
@@ -310,13 +325,16 @@ pub(super) fn probes(draft: &Draft, problems: &mut Vec<Problem>) {
             programs(watch, problems);
         }
         if watch.probe.as_ref().is_some_and(|probe| probe.deadline().is_zero()) {
-            problems
-                .push(Problem::new(watch.place, "this probe's timeout is zero").label("nothing can answer"));
+            problems.push(
+                Problem::new(Code::ZeroTime, watch.place, "this probe's timeout is zero")
+                    .label("nothing can answer"),
+            );
         }
         let judged = draft.objectives.as_ref().is_none_or(|objectives| objectives.rpo.is_some());
         if !judged && watch.kind.is_some_and(|kind| kind.ends_with(".ledger")) {
             problems.push(
                 Problem::new(
+                    Code::LedgerUnjudged,
                     watch.place,
                     format!("`{}` counts lost writes, and no RPO judges them", watch.name.text),
                 )
@@ -335,6 +353,7 @@ fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
     if at_once > MOST_PROGRAMS {
         problems.push(
             Problem::new(
+                Code::TooManyPrograms,
                 every.span,
                 format!("`{}` would have up to {at_once} programs running at once", watch.name.text),
             )
@@ -347,7 +366,9 @@ fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
 /// Times that must be longer than zero, or than each other.
 pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     let [steady_for, confirm, within_place] = draft.places;
-    let zero = |what: &str, place: Span| Problem::new(place, format!("`{what}` must be longer than zero"));
+    let zero = |what: &str, place: Span| {
+        Problem::new(Code::NothingWatched, place, format!("`{what}` must be longer than zero"))
+    };
     if draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
         problems.push(
             zero("steady_state.for", steady_for).help("what was never seen well cannot be seen to recover"),
@@ -365,6 +386,7 @@ pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     {
         problems.push(
             Problem::new(
+                Code::LooksTooShort,
                 within_place,
                 format!("the drill looks for {}, less than the RTO of {}", show(within), show(rto.within)),
             )

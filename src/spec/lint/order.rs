@@ -1,6 +1,7 @@
 //! Rules about the order of the steps.
 
 use super::no_such;
+use crate::notation::code::Code;
 use crate::notation::decode::Problem;
 use crate::notation::yaml::Span;
 use crate::spec::draft::Draft;
@@ -16,7 +17,7 @@ pub(super) fn order(draft: &Draft, problems: &mut Vec<Problem>) {
         .collect();
     for after in draft.steps.iter().filter_map(|step| step.after.as_ref()?.as_ref()) {
         for name in after.0.iter().filter(|name| !known.iter().any(|(known, _)| *known == name.as_str())) {
-            problems.push(no_such("step", name, name.span, &known));
+            problems.push(no_such(Code::UnknownStep, "step", name, name.span, &known));
         }
     }
     if let Some(cycle) = cycle(&draft.steps) {
@@ -99,12 +100,20 @@ fn describe(steps: &[StepDraft], cycle: &[usize]) -> Problem {
     let first =
         cycle.iter().copied().find(|index| place(*index).1).or(cycle.first().copied()).unwrap_or_default();
     let mut problem = match cycle {
-        [only] => Problem::new(place(*only).0, format!("step `{}` waits for itself", name(*only))),
+        [only] => Problem::new(
+            Code::WaitsForItself,
+            place(*only).0,
+            format!("step `{}` waits for itself", name(*only)),
+        ),
         _ => {
             let around = cycle.iter().skip_while(|index| **index != first);
             let around = around.chain(cycle.iter().take_while(|index| **index != first)).chain([&first]);
             let names: Vec<String> = around.map(|index| format!("`{}`", name(*index))).collect();
-            Problem::new(place(first).0, format!("steps wait for each other: {}", names.join(" → ")))
+            Problem::new(
+                Code::Cycle,
+                place(first).0,
+                format!("steps wait for each other: {}", names.join(" → ")),
+            )
         }
     };
     for index in cycle.iter().copied().filter(|index| *index != first) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::no_such;
+use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
 use crate::spec::draft::Draft;
@@ -35,7 +36,7 @@ pub(super) fn each(draft: &Draft, problems: &mut Vec<Problem>) {
             && timeout.is_zero()
         {
             problems.push(
-                Problem::new(timeout.span, "a step's timeout is longer than zero")
+                Problem::new(Code::ZeroTime, timeout.span, "a step's timeout is longer than zero")
                     .help("leave `timeout` out for the action's own limit"),
             );
         }
@@ -45,7 +46,7 @@ pub(super) fn each(draft: &Draft, problems: &mut Vec<Problem>) {
     if !draft.steps.iter().any(injects) {
         let place = draft.steps.first().map_or(draft.span, |step| step.span);
         problems.push(
-            Problem::new(place, "no step breaks anything")
+            Problem::new(Code::NoFault, place, "no step breaks anything")
                 .label("expected at least one `action` or `run`")
                 .help("`firedrill actions` lists what can be broken"),
         );
@@ -60,7 +61,7 @@ fn names(draft: &Draft, problems: &mut Vec<Problem>) {
     for name in draft.steps.iter().filter_map(|step| step.name.as_ref()) {
         match seen.get(name.as_str()) {
             Some(first) => problems.push(
-                Problem::new(name.span, format!("two steps are called `{name}`"))
+                Problem::new(Code::StepTwice, name.span, format!("two steps are called `{name}`"))
                     .label("here again")
                     .related(*first, "first here")
                     .help("reports and `after` go by the name: make each one say what it does"),
@@ -81,10 +82,11 @@ fn action(draft: &Draft, step: &StepDraft, problems: &mut Vec<Problem>) {
         None => {
             let known: Vec<(&str, Span)> =
                 draft.targets.iter().map(|t| (t.name.text.as_str(), t.name.span)).collect();
-            problems.push(no_such("target", aim, aim.span, &known));
+            problems.push(no_such(Code::UnknownTarget, "target", aim, aim.span, &known));
         }
         Some(target) if target.kind.is_some_and(|kind| kind != action.accepts()) => problems.push(
             Problem::new(
+                Code::WrongTargetKind,
                 aim.span,
                 format!(
                     "{} acts on {}, and `{aim}` is {}",
@@ -100,7 +102,7 @@ fn action(draft: &Draft, step: &StepDraft, problems: &mut Vec<Problem>) {
     }
     if action.irreversible() && step.irreversible == Some(false) {
         problems.push(
-            Problem::new(deed.place, format!("{} cannot be undone", action.name()))
+            Problem::new(Code::Irreversible, deed.place, format!("{} cannot be undone", action.name()))
                 .label("what it changes stays changed, also when the run is aborted")
                 .help("if that is meant, say so in the step: `irreversible: true`"),
         );
@@ -113,12 +115,12 @@ fn measure_from(draft: &Draft, from: &Spanned<String>, problems: &mut Vec<Proble
         None => {
             let known: Vec<(&str, Span)> =
                 draft.steps.iter().filter_map(|s| s.name.as_ref()).map(|n| (n.as_str(), n.span)).collect();
-            problems.push(no_such("step", from, from.span, &known));
+            problems.push(no_such(Code::UnknownStep, "step", from, from.span, &known));
         }
         Some(step) => {
             if let Some(deed) = step.deed.as_ref().filter(|deed| deed.key.value == "wait") {
                 problems.push(
-                    Problem::new(from.span, format!("`{from}` only waits"))
+                    Problem::new(Code::MeasuredFromWait, from.span, format!("`{from}` only waits"))
                         .label("the RTO counts from a step that does something")
                         .related(deed.key.span, "waits here"),
                 );
