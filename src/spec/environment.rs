@@ -183,7 +183,7 @@ impl Decode for ParameterName {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte))
             && (name.starts_with('/') || !name.contains('/'));
         if !fits {
-            cx.unexpected(node, &Self::expects());
+            cx.unexpected(Code::NotAnArgument, node, &Self::expects());
         }
         fits.then_some(ParameterName(name))
     }
