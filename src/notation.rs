@@ -8,5 +8,6 @@ pub mod decode;
 pub mod diagnostic;
 pub mod fix;
 pub mod mend;
+pub mod shape;
 pub mod units;
 pub mod yaml;

@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 
 use super::code::Code;
 use super::fix::Fix;
+use super::shape::{self, Shapes};
 use super::yaml::{Key, Node, Span, Value};
 
 /// Something wrong with the file, at a place in it.
@@ -240,6 +241,11 @@ pub trait Decode: Sized {
     /// Reads the value, reporting what is wrong with it.
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self>;
 
+    /// What a file may say, for editors.
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        shape::scalar(&Self::expects())
+    }
+
     /// The value when the key is left out; `None` when it must be there.
     fn absent() -> Option<Self> {
         None
@@ -313,6 +319,10 @@ impl<T: Decode> Decode for Spanned<T> {
         T::expects()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         T::decode(node, cx).map(|value| Spanned { value, span: node.span })
     }
@@ -325,6 +335,10 @@ impl<T: Decode> Decode for Spanned<T> {
 impl<T: Decode> Decode for Option<T> {
     fn expects() -> String {
         T::expects()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -343,6 +357,10 @@ impl<T: Decode> Decode for Option<T> {
 impl<T: Decode> Decode for Box<T> {
     fn expects() -> String {
         T::expects()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -373,6 +391,10 @@ impl Decode for String {
 impl Decode for bool {
     fn expects() -> String {
         "true or false".to_owned()
+    }
+
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        shape::truth()
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -411,6 +433,11 @@ macro_rules! whole_numbers {
                 "a whole number".to_owned()
             }
 
+            fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+                // The bounds that all of these types fit in.
+                shape::whole(<$t>::MIN.try_into().unwrap_or(i64::MIN), <$t>::MAX.try_into().unwrap_or(u64::MAX))
+            }
+
             fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
                 let text = cx.text(node, "a whole number")?;
                 match text.parse() {
@@ -433,6 +460,11 @@ whole_numbers!(u8, u16, u32, u64, i32, i64);
 impl Decode for Duration {
     fn expects() -> String {
         "a duration such as 100ms, 5s, 2m or 1h30m".to_owned()
+    }
+
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        let text = shape::pattern(r"^\s*(0|([0-9.]+(ms|s|m|h|d))+)\s*$", false);
+        shape::described(shape::any_of(vec![serde_json::json!({ "const": 0 }), text]), &Self::expects())
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -462,6 +494,10 @@ impl<T: Decode> Decode for Vec<T> {
         format!("a list, each entry {}", T::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::list(T::schema(shapes))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(nodes) = &node.value else {
             cx.unexpected(Code::WrongShape, node, &Self::expects());
@@ -478,6 +514,10 @@ impl<T: Decode> Decode for IndexMap<String, T> {
         format!("a mapping of names, each {}", T::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::mapping(T::schema(shapes))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let entries = entries(node, cx, &Self::expects())?;
         let read: Vec<Option<(String, T)>> = entries
@@ -491,6 +531,10 @@ impl<T: Decode> Decode for IndexMap<String, T> {
 impl<T: Decode> Decode for IndexMap<SpannedName, T> {
     fn expects() -> String {
         format!("a mapping of names, each {}", T::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::mapping(T::schema(shapes))
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
