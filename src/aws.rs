@@ -36,6 +36,7 @@ pub mod permissions;
 pub mod policy;
 pub(crate) mod rds;
 pub(crate) mod route53;
+pub(crate) mod ssm;
 pub mod target;
 mod wait;
 
@@ -75,6 +76,8 @@ pub struct Settings {
     pub scaled: bool,
     /// Whether nothing may be changed at all.
     pub dry_run: bool,
+    /// The parameter of Systems Manager that stops every run, by name.
+    pub stop_parameter: Option<String>,
     /// How long one attempt of a call may take. A reading call is attempted a few times.
     pub call_timeout: Duration,
     /// How often a resource's state is looked at while waiting for it.
@@ -93,6 +96,7 @@ impl Default for Settings {
             lab: false,
             scaled: false,
             dry_run: false,
+            stop_parameter: None,
             call_timeout: Duration::from_secs(10),
             poll: Duration::from_secs(1),
         }
@@ -138,6 +142,7 @@ pub(crate) struct Clients {
     pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
     pub(crate) autoscaling: aws_sdk_autoscaling::Client,
     pub(crate) cloudwatch: aws_sdk_cloudwatch::Client,
+    pub(crate) ssm: aws_sdk_ssm::Client,
 }
 
 /// A connection to AWS in one region with one identity.
@@ -157,19 +162,20 @@ impl Aws {
     /// Prepares the clients. Sends nothing yet, except what the profile or role needs.
     pub async fn connect(settings: Settings, witness: Arc<dyn Witness>) -> Result<Aws, Fault> {
         let config = configuration(&settings).await?;
-        let readers = clients(&config, &patience(), || guard::Lookout::reading(witness.clone()));
+        let readers = clients(&config, &patience(), || guard::Gatekeeper::reading(witness.clone()));
         // A mutating call is repeated by the guard, and only when it certainly did not happen.
-        let writers = clients(&config, &RetryConfig::disabled(), || guard::Lookout::writing(witness.clone()));
+        let writers =
+            clients(&config, &RetryConfig::disabled(), || guard::Gatekeeper::writing(witness.clone()));
         let sts = aws_sdk_sts::Client::from_conf(
             aws_sdk_sts::config::Builder::from(&config)
                 .retry_config(patience())
-                .interceptor(guard::Lookout::reading(witness.clone()))
+                .interceptor(guard::Gatekeeper::reading(witness.clone()))
                 .build(),
         );
         let iam = aws_sdk_iam::Client::from_conf(
             aws_sdk_iam::config::Builder::from(&config)
                 .retry_config(patience().with_max_attempts(PERMISSION_ATTEMPTS))
-                .interceptor(guard::Lookout::reading(witness.clone()))
+                .interceptor(guard::Gatekeeper::reading(witness.clone()))
                 .build(),
         );
         Ok(Aws {
@@ -190,7 +196,7 @@ impl Aws {
     pub(crate) fn for_watching(&self) -> Aws {
         let silent: Arc<dyn Witness> = Arc::new(Silent);
         let once = RetryConfig::disabled();
-        let readers = clients(&self.config, &once, || guard::Lookout::reading(silent.clone()));
+        let readers = clients(&self.config, &once, || guard::Gatekeeper::reading(silent.clone()));
         Aws {
             settings: Settings {
                 dry_run: true,
@@ -253,6 +259,11 @@ impl Aws {
     /// The role that the environment names.
     pub fn role(&self) -> Option<&str> {
         self.settings.role.as_deref()
+    }
+
+    /// The parameter of Systems Manager that stops every run in this environment, if there is to be one.
+    pub fn stop_parameter(&self) -> Option<&str> {
+        self.settings.stop_parameter.as_deref()
     }
 
     /// What the ledgers get their clients from.
@@ -326,6 +337,10 @@ impl Aws {
     pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
         &self.readers.cloudwatch
     }
+
+    pub(crate) fn ssm(&self) -> &aws_sdk_ssm::Client {
+        &self.readers.ssm
+    }
 }
 
 /// How a reading call is repeated. Not adaptively: that holds calls back after a throttling until their time
@@ -375,13 +390,13 @@ fn http_client(settings: &Settings) -> SharedHttpClient {
     }
 }
 
-fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard::Lookout) -> Clients {
+fn clients(config: &SdkConfig, retry: &RetryConfig, keeper: impl Fn() -> guard::Gatekeeper) -> Clients {
     macro_rules! client {
         ($service:ident) => {
             $service::Client::from_conf(
                 $service::config::Builder::from(config)
                     .retry_config(retry.clone())
-                    .interceptor(lookout())
+                    .interceptor(keeper())
                     .build(),
             )
         };
@@ -394,6 +409,7 @@ fn clients(config: &SdkConfig, retry: &RetryConfig, lookout: impl Fn() -> guard:
         elbv2: client!(aws_sdk_elasticloadbalancingv2),
         autoscaling: client!(aws_sdk_autoscaling),
         cloudwatch: client!(aws_sdk_cloudwatch),
+        ssm: client!(aws_sdk_ssm),
     }
 }
 

@@ -135,7 +135,7 @@ pub fn main() -> ExitCode {
     match dispatch(cli, colour) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            say(&format!("{}\n", failure.render(colour)));
+            show(&format!("{}\n", failure.render(colour)));
             failure.exit().into()
         }
     }
@@ -162,9 +162,14 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells people something, on standard error. Nobody may be listening any more (a closed pipe, a closed
-/// terminal): a run, and above all its undo, goes on all the same.
+/// Tells people something, on standard error. What came from outside can steer no terminal.
 fn say(text: &str) {
+    show(&crate::report::facts::clean_lines(text));
+}
+
+/// Shows people, on standard error, what is drawn for them, colours included. Nobody may be listening any more (a
+/// closed pipe, a closed terminal): a run, and above all its undo, goes on all the same.
+fn show(text: &str) {
     use std::io::Write;
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

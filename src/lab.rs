@@ -20,6 +20,7 @@ mod rds;
 mod region;
 mod resolver;
 mod route53;
+mod ssm;
 mod sts;
 #[cfg(test)]
 mod tests;

@@ -10,5 +10,6 @@ pub mod diagnostic;
 pub mod fix;
 pub mod mend;
 pub mod problem;
+pub mod shape;
 pub mod units;
 pub mod yaml;

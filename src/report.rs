@@ -13,6 +13,7 @@ pub mod judged;
 pub mod junit;
 pub mod markdown;
 pub mod openmetrics;
+pub mod safety;
 pub mod schema;
 pub mod table;
 pub mod text;
@@ -42,6 +43,7 @@ pub use judged::{
     BudgetReport, LeastReport, PageReport, RecoveryReport, SliceReport, StateSpan, StatesReport, WorstReport,
 };
 pub use ledger::{FencingReport, LedgerReport, SalvageReport, SplitBrainReport, StaleReport};
+pub use safety::SafetyReport;
 pub use table::Style;
 
 /// How a report can be shown.
@@ -177,6 +179,9 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// What was put back.
     pub undo: UndoReport,
+    /// What guarded the run.
+    #[serde(default)]
+    pub safety: SafetyReport,
     /// The prober's own health.
     pub prober: ProberReport,
     /// Lines worth reading: warnings, throttling, guards that made a verdict inconclusive.

@@ -233,24 +233,24 @@ fn backoff(sends: u32) -> Duration {
 
 /// Looks over every request of a client as it leaves.
 #[derive(Clone)]
-pub(super) struct Lookout {
+pub(super) struct Gatekeeper {
     intent: Intent,
     witness: Arc<dyn Witness>,
 }
 
-impl Lookout {
-    pub(super) fn reading(witness: Arc<dyn Witness>) -> Lookout {
-        Lookout { intent: Intent::Read, witness }
+impl Gatekeeper {
+    pub(super) fn reading(witness: Arc<dyn Witness>) -> Gatekeeper {
+        Gatekeeper { intent: Intent::Read, witness }
     }
 
-    pub(super) fn writing(witness: Arc<dyn Witness>) -> Lookout {
-        Lookout { intent: Intent::Write, witness }
+    pub(super) fn writing(witness: Arc<dyn Witness>) -> Gatekeeper {
+        Gatekeeper { intent: Intent::Write, witness }
     }
 }
 
-impl fmt::Debug for Lookout {
+impl fmt::Debug for Gatekeeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookout").field("intent", &self.intent).finish_non_exhaustive()
+        f.debug_struct("Gatekeeper").field("intent", &self.intent).finish_non_exhaustive()
     }
 }
 
@@ -259,7 +259,7 @@ pub(super) fn reads(operation: &str) -> bool {
     ["Describe", "List", "Get", "Simulate"].iter().any(|verb| operation.starts_with(verb))
 }
 
-impl Intercept for Lookout {
+impl Intercept for Gatekeeper {
     fn name(&self) -> &'static str {
         "firedrill lookout"
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::find::{Found, Target};
-use super::{Identity, autoscaling, cloudwatch, ec2, ecs, elbv2, rds, route53};
+use super::{Identity, autoscaling, cloudwatch, ec2, ecs, elbv2, rds, route53, ssm};
 
 /// The call that asks IAM whether the caller may do something.
 pub const SIMULATE: &str = "iam:SimulatePrincipalPolicy";
@@ -269,6 +269,15 @@ pub fn beside(action: &str) -> Need {
         cloudwatch::DESCRIBE_ALARMS => Need::everywhere(action),
         _ => Need::everywhere(action).optional(),
     }
+}
+
+/// What reading a parameter of Systems Manager needs.
+pub fn parameter(name: &str, home: &Home) -> Need {
+    // The ARN of `/drills/stop` ends in `parameter/drills/stop`.
+    Need::on(
+        ssm::GET_PARAMETER,
+        vec![home.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')))],
+    )
 }
 
 /// The user or role whose policies say what an identity may do: an assumed role's is the role. `role` is the

@@ -78,7 +78,7 @@ fn ended(dir: &Path, colour: bool) -> Result<Exit, Failure> {
     let record = journal::read(dir).map_err(|error| Failure::not_started(error.to_string()))?;
     let report: Report = report::build::build(&record);
     let style = report::Style { colour, ..report::Style::PLAIN };
-    super::say(&format!("{}\n", report::text::render(&report, &record, style, &[])));
+    super::show(&format!("{}\n", report::text::render(&report, &record, style, &[])));
     Ok(if report.undo.complete { Exit::Pass } else { Exit::UndoIncomplete })
 }
 

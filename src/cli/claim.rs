@@ -4,9 +4,11 @@ use std::path::Path;
 
 use super::surroundings::{Surroundings, locks};
 use super::{Failure, Where};
+use crate::aws::Aws;
 use crate::journal::lock::{EnvironmentLock, LockError};
 use crate::journal::open::{self, OpenRun};
 use crate::run::event::EnvironmentFacts;
+use crate::run::stop::parameter::{self, Said};
 
 /// What a run holds while it lives.
 pub struct Claim {
@@ -72,6 +74,29 @@ impl Claim {
             let _ = lock.name(&opened);
         }
         Some(opened)
+    }
+}
+
+/// Asks the environment's stop parameter, if it names one, whether drills may run.
+///
+/// # Errors
+/// It says that none may, or cannot be read: what nobody can read stops nothing.
+pub async fn may_begin(aws: Option<&Aws>) -> Result<(), Failure> {
+    let Some((aws, name)) = aws.and_then(|aws| Some((aws, aws.stop_parameter()?))) else { return Ok(()) };
+    match parameter::ask(aws, name).await {
+        Said::Go => Ok(()),
+        Said::Stop(by) => {
+            let failure = Failure::not_started(format!("every run is to stop, says {by}"));
+            Err(failure.help(format!(
+                "when drills may run again: `aws ssm delete-parameter --name {name}`, or give it the value `{}`",
+                parameter::GO
+            )))
+        }
+        Said::Unread(why) => {
+            let what = format!("the parameter {name}, which is to stop runs, cannot be read: {why}");
+            let failure = Failure::not_started(format!("{what}; nothing was changed"));
+            Err(failure.help("allow ssm:GetParameter on it, or take `stop_parameter` out of the environment"))
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Live {
             Some(panel) => {
                 let _ = panel.multi.println(text);
             }
-            None => super::say(&format!("{text}\n")),
+            None => super::show(&format!("{text}\n")),
         }
     }
 

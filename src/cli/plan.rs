@@ -12,6 +12,7 @@ use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where, run};
 use crate::clock::Clock;
 use crate::plan;
+use crate::report::facts::clean_lines;
 use crate::run::recorder::clean_header;
 use crate::run::script::Circumstances;
 
@@ -64,7 +65,7 @@ async fn make(args: &PlanArgs, colour: bool) -> Result<Exit, Failure> {
     let mut header = plan.header(&loaded, circumstances);
     clean_header(&mut header, &loaded.redactor);
     let text = match args.format {
-        Format::Text => plan.text(&header),
+        Format::Text => clean_lines(&plan.text(&header)),
         Format::Json => serde_json::to_string_pretty(&header).unwrap_or_default() + "\n",
     };
     // A reader that has gone away (`| head`) is no error.

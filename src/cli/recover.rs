@@ -54,7 +54,7 @@ pub fn run(args: &RecoverArgs, colour: bool) -> Result<Exit, Failure> {
             Ok(ended) => exit = exit.worst(ended),
             // One that cannot be taken over must not keep the others from being put back.
             Err(failure) if dirs.len() > 1 => {
-                super::say(&format!("{}\n", failure.render(colour)));
+                super::show(&format!("{}\n", failure.render(colour)));
                 exit = exit.worst(failure.exit());
             }
             Err(failure) => return Err(failure),

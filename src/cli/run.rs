@@ -107,14 +107,14 @@ pub fn run(mut args: RunArgs, colour: bool) -> Result<Exit, Failure> {
             }
             // One drill that cannot start must not hide the others' results.
             Err(failure) if files.len() > 1 && failure.exit() == Exit::Inconclusive => {
-                super::say(&format!("{}: {}\n", file.display(), failure.render(colour)));
+                super::show(&format!("{}: {}\n", file.display(), failure.render(colour)));
                 exit = exit.worst(failure.exit());
             }
             Err(failure) => return Err(failure),
         }
     }
     if files.len() > 1 {
-        super::say(&format!("{}\n", report::text::summary_table(&reports, style(colour))));
+        super::show(&format!("{}\n", report::text::summary_table(&reports, style(colour))));
     }
     Ok(exit)
 }
@@ -191,6 +191,7 @@ impl Drill<'_> {
             true => Claim::nothing(),
             false => {
                 let environment = surroundings.facts(loaded, aws.as_deref()).await?;
+                super::claim::may_begin(aws.as_deref()).await?;
                 Claim::make(&self.args.place, self.store, environment, surroundings, self.args.force)?
             }
         };
@@ -302,7 +303,7 @@ pub fn conclude(dir: &Path, colour: bool, json: bool) -> Result<(Report, Exit), 
         write(&path, rendered.as_bytes())?;
         kept.push(path.display().to_string());
     }
-    super::say(&format!("\n{}\n", report::text::render(&report, &record, style(colour), &kept)));
+    super::show(&format!("\n{}\n", report::text::render(&report, &record, style(colour), &kept)));
     if json {
         let line = serde_json::to_string(&report).unwrap_or_default();
         // A reader that has gone away does not change what the drill came to.
@@ -370,7 +371,8 @@ pub async fn connect(
     let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
     let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
     let alarms = !experiment.alarms.is_empty() || !experiment.guardrail_alarms().is_empty();
-    if !acts && !asks && !alarms {
+    let stopped_from_afar = surroundings.environment.stop_parameter.is_some();
+    if !acts && !asks && !alarms && !stopped_from_afar {
         return Ok(None);
     }
     if surroundings.environment.name.is_empty() {

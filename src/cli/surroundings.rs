@@ -80,6 +80,7 @@ impl Surroundings {
             lab: self.lab.is_some(),
             scaled: self.lab.as_ref().is_some_and(|lab| lab.timing() == lab::Timing::Scaled),
             dry_run,
+            stop_parameter: environment.stop_parameter.clone(),
             // The lab's time is scaled down: what AWS does in a minute it does in a second. A stand-in on this machine bears
             // being looked at as often.
             poll: if self.lab.is_some() || environment.at_hand() {

@@ -24,6 +24,7 @@ use super::iam::Iam;
 use super::rds::{self, Rds};
 use super::resolver::{self, Resolver};
 use super::route53::Route53;
+use super::ssm::Ssm;
 use super::sts::Sts;
 use super::timing::Pace;
 use super::truth::Truth;
@@ -104,6 +105,7 @@ impl Region {
         plane.add("rds", Arc::new(rds.clone()));
         plane.add("route53", Arc::new(route53));
         plane.add("iam", Arc::new(Iam));
+        plane.add("ssm", Arc::new(Ssm::default()));
         plane.add("sts", Arc::new(Sts::new(world.clone(), identities)));
         let plane = Arc::new(plane);
         let answering = Resolver::new(world.zone.clone(), pace);

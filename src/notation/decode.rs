@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use super::code::Code;
 use super::fix::Fix;
 pub use super::problem::{Flaw, Problem};
+use super::shape::{self, Shapes};
 use super::yaml::{Key, Node, Span, Value};
 
 /// How `${…}` in a value is answered.
@@ -139,6 +140,11 @@ pub trait Decode: Sized {
     /// Reads the value, reporting what is wrong with it.
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self>;
 
+    /// What a file may say, for editors.
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        shape::scalar(&Self::expects())
+    }
+
     /// The value when the key is left out; `None` when it must be there.
     fn absent() -> Option<Self> {
         None
@@ -212,6 +218,10 @@ impl<T: Decode> Decode for Spanned<T> {
         T::expects()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         T::decode(node, cx).map(|value| Spanned { value, span: node.span })
     }
@@ -224,6 +234,10 @@ impl<T: Decode> Decode for Spanned<T> {
 impl<T: Decode> Decode for Option<T> {
     fn expects() -> String {
         T::expects()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -242,6 +256,10 @@ impl<T: Decode> Decode for Option<T> {
 impl<T: Decode> Decode for Box<T> {
     fn expects() -> String {
         T::expects()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -272,6 +290,10 @@ impl Decode for String {
 impl Decode for bool {
     fn expects() -> String {
         "true or false".to_owned()
+    }
+
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        shape::truth()
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -310,6 +332,11 @@ macro_rules! whole_numbers {
                 "a whole number".to_owned()
             }
 
+            fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+                // The bounds that all of these types fit in.
+                shape::whole(<$t>::MIN.try_into().unwrap_or(i64::MIN), <$t>::MAX.try_into().unwrap_or(u64::MAX))
+            }
+
             fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
                 let text = cx.text(node, "a whole number")?;
                 match text.parse() {
@@ -332,6 +359,11 @@ whole_numbers!(u8, u16, u32, u64, i32, i64);
 impl Decode for Duration {
     fn expects() -> String {
         "a duration such as 100ms, 5s, 2m or 1h30m".to_owned()
+    }
+
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        let text = shape::pattern(r"^\s*(0|([0-9.]+(ms|s|m|h|d))+)\s*$", false);
+        shape::described(shape::any_of(vec![serde_json::json!({ "const": 0 }), text]), &Self::expects())
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -361,6 +393,10 @@ impl<T: Decode> Decode for Vec<T> {
         format!("a list, each entry {}", T::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::list(T::schema(shapes))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(nodes) = &node.value else {
             cx.unexpected(Code::WrongShape, node, &Self::expects());
@@ -377,6 +413,10 @@ impl<T: Decode> Decode for IndexMap<String, T> {
         format!("a mapping of names, each {}", T::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::mapping(T::schema(shapes))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let entries = entries(node, cx, &Self::expects())?;
         let read: Vec<Option<(String, T)>> = entries
@@ -390,6 +430,10 @@ impl<T: Decode> Decode for IndexMap<String, T> {
 impl<T: Decode> Decode for IndexMap<SpannedName, T> {
     fn expects() -> String {
         format!("a mapping of names, each {}", T::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::mapping(T::schema(shapes))
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

@@ -27,7 +27,7 @@ impl Plan {
     /// The caller is not told.
     pub async fn check_permissions(&mut self, experiment: &Experiment, aws: &Aws) -> Result<(), Fault> {
         let home = Home::of(&aws.identity().await?, aws.region());
-        let needs = self.needs(experiment, &home);
+        let needs = self.needs(experiment, &home, aws);
         let all: Vec<Need> = needs.steps.iter().flatten().chain(&needs.beside).cloned().collect();
         let mut once: Vec<Need> = Vec::new();
         for need in all {
@@ -46,7 +46,7 @@ impl Plan {
 
     /// What the drill needs, asking for permissions itself included: for a policy.
     pub fn all_needs(&self, experiment: &Experiment, identity: &Identity, aws: &Aws) -> Vec<Need> {
-        let needs = self.needs(experiment, &Home::of(identity, aws.region()));
+        let needs = self.needs(experiment, &Home::of(identity, aws.region()), aws);
         let mut all: Vec<Need> = needs.steps.into_iter().flatten().chain(needs.beside).collect();
         all.push(Need::everywhere(WHO_AM_I));
         // Where the caller is no user or role, IAM cannot be asked.
@@ -55,7 +55,7 @@ impl Plan {
         all
     }
 
-    fn needs(&self, experiment: &Experiment, home: &Home) -> Needs {
+    fn needs(&self, experiment: &Experiment, home: &Home, aws: &Aws) -> Needs {
         let steps: Vec<Vec<Need>> = self.steps.iter().map(|step| of_step(step, home)).collect();
         let mut beside: Vec<Need> = Vec::new();
         let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
@@ -65,6 +65,7 @@ impl Plan {
         if !experiment.guardrail_alarms().is_empty() {
             beside.push(permissions::beside(cloudwatch::DESCRIBE_ALARMS));
         }
+        beside.extend(aws.stop_parameter().map(|name| permissions::parameter(name, home)));
         let mut known: Vec<Need> = steps.iter().flatten().cloned().collect();
         beside.retain(|need| {
             let covered = known.iter().any(|other| covers(other, need));

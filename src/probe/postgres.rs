@@ -7,6 +7,7 @@ pub use dsn::Dsn;
 use crate::{record, words};
 
 pub(crate) mod ask;
+mod bounded;
 mod dsn;
 pub(crate) mod session;
 

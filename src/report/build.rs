@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     BudgetReport, Evidence, Fault, Latency, LedgerReport, Outage, ProbeReport, ProberReport, Proof, Report,
-    Stall, StatesReport, StepReport, UndoReport,
+    SafetyReport, Stall, StatesReport, StepReport, UndoReport,
 };
 use crate::journal::Record;
 use crate::measure::latency::Latencies;
@@ -75,6 +75,7 @@ pub fn build(record: &Record) -> Report {
         cutover: measures.cutover.clone(),
         steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
         undo: undo(record),
+        safety: SafetyReport::of(record),
         prober: prober(record, &timeline),
         notes,
         breakdown: measures.breakdown,

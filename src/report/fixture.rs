@@ -14,7 +14,7 @@ use crate::journal::Record;
 use crate::measure::Interval;
 use crate::report::{
     Evidence, Fault, Latency, LeastReport, Outage, Outcome, ProbeReport, ProberReport, Proof, Report,
-    StatesReport, UndoReport,
+    SafetyReport, StatesReport, UndoReport,
 };
 use crate::run::event::{
     EnvironmentFacts, Event, EventKind, ExperimentFacts, Header, Objectives, Phase, ProbeFacts, Recovery,
@@ -225,6 +225,7 @@ fn blank_report(
         cutover: None,
         steps: Vec::new(),
         undo: UndoReport { complete: true, ..UndoReport::default() },
+        safety: SafetyReport::default(),
         prober: ProberReport {
             stalls: Vec::new(),
             lag_ms: Some(Latency {

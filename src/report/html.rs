@@ -10,6 +10,7 @@ mod journal;
 mod judged;
 mod objectives;
 mod parts;
+mod safety;
 mod service;
 mod steps;
 mod verdict;
@@ -54,6 +55,7 @@ pub fn render(report: &Report, record: &Record) -> String {
                     (service::ledgers(report))
                     (steps::section(report, record, origin))
                     (steps::put_back(report))
+                    (safety::section(report, origin))
                     (steps::prober(report, origin))
                     (evidence::section(report, record))
                     (journal::section(record, origin))

@@ -5,6 +5,7 @@
 use crate::journal::Record;
 use crate::report::facts::{self, Origin};
 use crate::report::facts_judged as judged;
+use crate::report::safety::PermissionReport;
 use crate::report::{Outcome, ProbeReport, Report, Verdict, cutover, words};
 
 /// The report as Markdown.
@@ -184,11 +185,26 @@ fn lists(out: &mut String, report: &Report) {
         out.extend(report.undo.left.iter().map(|left| format!("- {}\n", escape(left))));
         out.push('\n');
     }
+    for rail in report.safety.guardrails.iter().filter(|rail| rail.tripped_at.is_some()) {
+        let because = rail.because.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        out.push_str(&format!("**Stopped by a guardrail**: {}{}\n\n", escape(&rail.rule), escape(&because)));
+    }
+    let open: Vec<String> = report.safety.reservations().map(unsure).collect();
+    if !open.is_empty() {
+        out.push_str("Permissions that were not found to be granted:\n\n");
+        out.extend(open.iter().map(|line| format!("- {line}\n")));
+        out.push('\n');
+    }
     if !report.notes.is_empty() {
         out.push_str("Notes:\n\n");
         out.extend(report.notes.iter().map(|note| format!("- {}\n", escape(note))));
         out.push('\n');
     }
+}
+
+fn unsure(one: &PermissionReport) -> String {
+    let answer = one.answer.replace('_', " ");
+    format!("`{}`: {answer}, {}", code(&one.action), escape(&one.because))
 }
 
 fn foot(out: &mut String, report: &Report) {

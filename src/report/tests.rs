@@ -156,6 +156,21 @@ fn steps_that_were_never_begun_are_on_the_page() {
 }
 
 #[test]
+fn what_guarded_the_run_is_told() {
+    let scene = fixture::aborted();
+    let page = shown(&scene, Format::Html);
+    assert!(page.contains("Stopped the run at") && page.contains("storefront down for 10 s"), "{page}");
+    assert!(page.contains("elapsed: 15m") && page.contains("did not stop the run"));
+    assert!(page.contains("1 of 2 that the drill needs were found to be granted"));
+    assert!(page.contains("rds:DescribeEvents") && page.contains("cannot tell (can be done without)"));
+    assert!(page.contains("&lt;b&gt;not&lt;/b&gt; allowed to ask") && !page.contains("<b>not"));
+    let text = shown(&scene, Format::Markdown);
+    assert!(text.contains("**Stopped by a guardrail**: storefront down for 10 s"), "{text}");
+    assert!(text.contains("- `rds:DescribeEvents`: cannot tell"), "{text}");
+    assert!(!text.contains("RebootDBInstance`: "), "{text}");
+}
+
+#[test]
 fn json_reads_back_as_the_same_report() {
     for (name, scene) in fixture::all() {
         let read: Report = serde_json::from_str(&shown(&scene, Format::Json)).expect("JSON");

@@ -20,6 +20,7 @@ use super::recorder::{Desk, Recorder, clean_header};
 use super::signals::{CTRL_C, Signals};
 use super::step::Stage;
 use super::stop::StopFiles;
+use super::stop::parameter::{self, Said};
 use super::undo::{Stack, Undoing};
 use crate::action::Pace;
 use crate::aws::Aws;
@@ -142,6 +143,10 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
             // Nobody listens any more once the run is over.
             let _ = told.send(Message::Outside { source, signal });
         });
+    let told = message_out.clone();
+    let asking = parameter::watch(run.aws.as_deref(), move |said| {
+        let _ = told.send(Message::StopParameter(said));
+    });
     let mut engine = Engine {
         conductor: Conductor::new(run.script.clone()),
         run,
@@ -154,6 +159,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         probing_over: None,
         patrol,
         lookouts,
+        _asking: asking,
         tasks: JoinSet::new(),
         reading: None,
         stop,
@@ -184,6 +190,7 @@ enum Message {
     LedgersRead,
     UndoOver,
     Outside { source: usize, signal: Signal },
+    StopParameter(Said),
 }
 
 struct Engine<'v> {
@@ -198,6 +205,8 @@ struct Engine<'v> {
     probing_over: Option<oneshot::Receiver<()>>,
     patrol: Option<Patrol>,
     lookouts: Lookouts,
+    /// Looks at the parameter that stops the run; ends with the engine.
+    _asking: JoinSet<()>,
     undo: Arc<Stack>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
@@ -334,6 +343,10 @@ impl Engine<'_> {
             Message::LedgersRead => self.feed(Input::LedgersRead),
             Message::UndoOver => self.feed(Input::UndoFinished),
             Message::Outside { source, signal } => self.feed(Input::Outside { source, signal }),
+            Message::StopParameter(Said::Stop(by)) => self.feed(Input::Abort { by }),
+            Message::StopParameter(said) => {
+                self.recorder.record(EventKind::Noted { text: parameter::news(&said) }).map(|_| ())
+            }
         }
     }
 

@@ -1,7 +1,10 @@
-//! A file that stops a run: for another terminal, another user, or a machine that watches.
+//! A file that stops a run: for another terminal, another user, or a machine that watches. Beside it, the
+//! parameter of Systems Manager that does the same from afar.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+pub mod parameter;
 
 /// The file in a run's folder whose being there stops the run.
 pub const STOP_FILE: &str = "stop";
@@ -33,15 +36,16 @@ impl StopFiles {
         let file = self.files.iter().find(|file| file.exists())?;
         self.seen = true;
         // What it says is a courtesy; that it is there is the order.
-        let text = std::fs::read(file).unwrap_or_default();
-        let text = String::from_utf8_lossy(text.get(..MOST.min(text.len())).unwrap_or_default()).into_owned();
-        let line: String =
-            text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-        Some(match line.trim() {
-            "" => format!("the file {}", file.display()),
-            line => line.to_owned(),
-        })
+        let line = first_line(&std::fs::read(file).unwrap_or_default());
+        Some(if line.is_empty() { format!("the file {}", file.display()) } else { line })
     }
+}
+
+/// What somebody says in passing: one line, not long, fit to be shown.
+fn first_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text.get(..MOST.min(text.len())).unwrap_or_default()).into_owned();
+    let line: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    line.trim().to_owned()
 }
 
 /// Asks the run in this folder to stop. Asking twice is asking once.

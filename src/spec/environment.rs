@@ -17,6 +17,7 @@ use crate::notation::code::Code;
 use crate::notation::decode::{
     Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
 };
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::probe::dns::Server;
 use crate::probe::tcp::Address;
@@ -50,6 +51,8 @@ pub struct Environment {
     pub confirm: Confirmation,
     /// A file that stops every run by being there.
     pub stop_file: Option<PathBuf>,
+    /// A parameter of Systems Manager that stops every run, by name.
+    pub stop_parameter: Option<String>,
     /// What must hold before anything is changed.
     pub interlocks: Interlocks,
 }
@@ -113,6 +116,8 @@ record! {
         /// A file, relative to the project file, whose being there stops a run in this environment, with its undo, and lets none
         /// begin.
         pub stop_file: Option<String>,
+        /// A parameter of AWS Systems Manager, by name, that does the same: any value but `go` stops a run, and none begins.
+        pub stop_parameter: Option<ParameterName>,
         /// Demands the environment's name on the command line, `--confirm NAME`, or typed on a terminal; `--yes`
         /// does not do.
         pub require_confirm: bool = false,
@@ -162,6 +167,29 @@ impl Settings {
     }
 }
 
+/// The name of a parameter of Systems Manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterName(pub String);
+
+impl Decode for ParameterName {
+    fn expects() -> String {
+        "the name of an SSM parameter, such as /drills/stop".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        let name = cx.text(node, &Self::expects())?;
+        // As PutParameter takes them; and a name with a path starts with a slash.
+        let fits = !name.is_empty()
+            && name.len() <= 1011
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte))
+            && (name.starts_with('/') || !name.contains('/'));
+        if !fits {
+            cx.unexpected(Code::NotAnArgument, node, &Self::expects());
+        }
+        fits.then_some(ParameterName(name))
+    }
+}
+
 /// AWS account ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accounts(pub Vec<String>);
@@ -169,6 +197,10 @@ pub struct Accounts(pub Vec<String>);
 impl Decode for Accounts {
     fn expects() -> String {
         "a list of AWS account ids, each of 12 digits".to_owned()
+    }
+
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        shape::list(shape::scalar("an AWS account id"))
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -201,6 +233,10 @@ pub struct Templates(pub IndexMap<String, String>);
 impl Decode for Templates {
     fn expects() -> String {
         "a mapping of variable names to values".to_owned()
+    }
+
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        shape::mapping(shape::scalar("a value, which may hold references"))
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -311,6 +347,7 @@ impl Project {
             values: read.values.0.into_iter().map(|(name, value)| (name, anchored(&value, base))).collect(),
             confirm: read.confirm,
             stop_file: read.stop_file.map(|file| base.join(file)),
+            stop_parameter: read.stop_parameter.map(|name| name.0),
             interlocks,
         })
     }

@@ -15,6 +15,7 @@ use crate::action::Action;
 use crate::aws::find::Target;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
+use crate::notation::shape::{self, Shapes};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
 use crate::probe::{Probe, Variant};
@@ -213,6 +214,10 @@ impl Decode for Rto {
         "a duration such as 2m, or { within: 2m, measured: from_first_failure }".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Duration::schema(shapes), RtoCounted::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Map(_) => {
@@ -241,6 +246,10 @@ pub enum Availability {
 impl Decode for Availability {
     fn expects() -> String {
         format!("{}, or {{ slo: 99.9%, over: 30d, spend_at_most: 10% }}", Ratio::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Ratio::schema(shapes), ErrorBudget::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -312,6 +321,10 @@ impl Decode for Rpo {
         "a duration such as 0s or 5s, or { writes: 0 }".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Duration::schema(shapes), RpoWrites::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Map(_) => RpoWrites::decode(node, cx).map(|rpo| Rpo::Writes(rpo.writes)),
@@ -338,6 +351,10 @@ impl fmt::Display for Ratio {
 impl Decode for Ratio {
     fn expects() -> String {
         "a percentage from 0% to 100%, such as 99.9%".to_owned()
+    }
+
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        shape::pattern(r"^\s*[0-9.eE+-]+\s*%?\s*$", true)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -370,6 +387,12 @@ impl Latency {
 impl Decode for Latency {
     fn expects() -> String {
         "a mapping of percentiles to durations, such as { p99: 800ms }".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        let limit = Duration::schema(shapes);
+        let limits = Self::PERCENTILES.iter().map(|(name, _)| (*name, limit.clone()));
+        shape::object(&Self::expects(), limits.collect(), &[])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

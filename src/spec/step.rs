@@ -11,6 +11,7 @@ use crate::action::Action;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, field, unknown_keys};
 use crate::notation::fix::Fix;
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
 
@@ -49,6 +50,10 @@ pub(super) struct Names(pub(super) Vec<Spanned<String>>);
 impl Decode for Names {
     fn expects() -> String {
         "a list of step names".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![String::schema(shapes), Vec::<String>::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -218,6 +223,10 @@ impl Decode for Argv {
         "a list: the program, then its arguments".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        Vec::<String>::schema(shapes)
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         if let Value::Scalar { text, .. } = &node.value {
             let problem = cx.mismatch(Code::NotAList, node, &Self::expects());
@@ -254,6 +263,10 @@ impl Decode for Undo {
         format!("`none`, when it is meant to stay, or a program: {}", Program::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![serde_json::json!({ "const": "none" }), Program::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Scalar { text, .. } if text == "none" => Some(Undo::Nothing),
@@ -265,6 +278,10 @@ impl Decode for Undo {
 impl Decode for Program {
     fn expects() -> String {
         "a list, [program, argument, …], or a mapping with program and env".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Argv::schema(shapes), RunOptions::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use firedrill::lab::Provocation;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -24,12 +25,15 @@ enum Source {
     HangUp,
     Verb,
     StopFile,
+    Parameter,
 }
 
-const SOURCES: [Source; 5] =
-    [Source::CtrlC, Source::Terminate, Source::HangUp, Source::Verb, Source::StopFile];
-/// Each with how long the drill stays in it.
-const PHASES: [&str; 4] = ["steady_state", "steps", "recovery", "observation"];
+const SOURCES: [Source; 6] =
+    [Source::CtrlC, Source::Terminate, Source::HangUp, Source::Verb, Source::StopFile, Source::Parameter];
+/// In all of them but the steps and the undo the drill stays until it is stopped.
+const PHASES: [&str; 6] = ["steady_state", "steps", "recovery", "observation", "final_read", "undo"];
+const PARAMETER: &str = "/drills/stop";
+const STOPPABLE: &str = "    stop_file: halt\n    stop_parameter: /drills/stop\n";
 
 fn events(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
@@ -41,9 +45,29 @@ fn entered(run: &Path, phase: &str) -> bool {
     events(run).iter().any(|event| event["kind"]["phase"] == phase)
 }
 
+/// The bundled flip of a record, with a ledger that is read back for a minute: three readings must agree.
+fn reads_for_long(outside: &Outside) -> PathBuf {
+    let text = std::fs::read_to_string(bundled("flip-route53.yaml")).expect("a bundled drill");
+    let with = |text: String, place: &str, more: &str| {
+        assert!(text.contains(place), "{place}");
+        text.replacen(place, &format!("{place}{more}"), 1)
+    };
+    let text = with(text, "\nvariables:\n", "  orders_endpoint_dsn: { about: a database, secret: true }\n");
+    let text = with(text, "\nobjectives:\n", "  rpo: 0s\n");
+    let ledger = "{ dsn: \"${orders_endpoint_dsn}\", read_every: 30s }";
+    let text =
+        with(text, "\nprobes:\n", &format!("  orders:\n    postgres.ledger: {ledger}\n    every: 100ms\n"));
+    let path = outside.folder.path().join("reads-for-long.yaml");
+    std::fs::write(&path, text).expect("written");
+    path
+}
+
 fn begin(outside: &Outside, phase: &str) -> Child {
     let mut command = outside.firedrill("run");
-    command.arg(bundled("flip-route53.yaml"));
+    command.arg(match phase {
+        "final_read" => reads_for_long(outside),
+        _ => bundled("flip-route53.yaml"),
+    });
     // Long where it is to be stopped.
     let long = |one: &str, time: &str| if one == phase { "60s".to_owned() } else { time.to_owned() };
     command.arg("--var").arg(format!("steady={}", long("steady_state", "500ms")));
@@ -68,7 +92,7 @@ fn reached(outside: &Outside, child: &mut Child, phase: &str) -> Result<PathBuf,
     }
 }
 
-fn stop(outside: &Outside, child: &Child, run: &Path, source: Source) -> Option<std::process::Output> {
+async fn stop(outside: &Outside, child: &Child, run: &Path, source: Source) -> Option<std::process::Output> {
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid")).expect("a pid");
     let signal = |signal| kill_process(pid, signal).expect("it lives");
     match source {
@@ -78,12 +102,32 @@ fn stop(outside: &Outside, child: &Child, run: &Path, source: Source) -> Option<
         Source::StopFile => {
             std::fs::write(outside.folder.path().join("halt"), "the pager\n").expect("written")
         }
+        Source::Parameter => set(outside, "the pager, 3 am").await,
         Source::Verb => {
             let mut command = outside.firedrill("abort");
             return Some(command.arg(run).args(["--reason", "drill of drills"]).output().expect("it runs"));
         }
     }
     None
+}
+
+/// Gives the environment's parameter a value.
+async fn set(outside: &Outside, value: &str) {
+    let call = aws_sdk_ssm::Client::new(outside.config()).put_parameter().name(PARAMETER).value(value);
+    let call = call.r#type(aws_sdk_ssm::types::ParameterType::String).overwrite(true);
+    call.send().await.expect("the lab keeps it");
+}
+
+/// Waits until the run's journal holds an event of this kind.
+fn happened(run: &Path, kind: &str) -> Result<(), String> {
+    let began = Instant::now();
+    while !events(run).iter().any(|event| event["kind"]["type"] == kind) {
+        if began.elapsed() > Duration::from_secs(20) {
+            return Err(format!("`{kind}` never happened"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// How long the undo's own work took, in seconds.
@@ -97,28 +141,29 @@ fn undoing(run: &Path) -> f64 {
 }
 
 async fn one(source: Source, phase: &str) -> Result<f64, String> {
-    let outside = Outside::start(9, "    stop_file: halt\n");
+    let outside = Outside::start(9, STOPPABLE);
     let before = outside.standing().await;
     let mut child = begin(&outside, phase);
     let run = reached(&outside, &mut child, phase)?;
-    if phase == "steps" {
+    match phase {
         // In the middle of the first step, once its call is out.
-        let began = Instant::now();
-        while !events(&run).iter().any(|event| event["kind"]["type"] == "call_sent") {
-            if began.elapsed() > Duration::from_secs(20) {
-                return Err("no call was sent".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        "steps" => happened(&run, "call_sent")?,
+        "undo" => happened(&run, "undo_started")?,
+        _ => {}
     }
     let asked = Instant::now();
-    let verb = stop(&outside, &child, &run, source);
+    let verb = stop(&outside, &child, &run, source).await;
     let output = child.wait_with_output().expect("it ends");
     let took = asked.elapsed().as_secs_f64() - undoing(&run);
     let text = said(&output);
-    // In the steady state nothing was touched: it is an abort all the same.
-    if output.status.code() != Some(4) {
-        return Err(format!("exit is not 4: {text}"));
+    // In the steady state nothing was touched: it is an abort all the same. Once all is measured and being put back,
+    // there is nothing left to abort: the drill ends as it would have.
+    let expected: &[i32] = if phase == "undo" { &[0, 1] } else { &[4] };
+    if !output.status.code().is_some_and(|code| expected.contains(&code)) {
+        return Err(format!("exit is not one of {expected:?}: {text}"));
+    }
+    if phase == "undo" && !text.contains("already undoing") {
+        return Err(format!("it does not say that it is undoing: {text}"));
     }
     if let Some(verb) = verb
         && (verb.status.code() != Some(0) || !said(&verb).contains("drill of drills"))
@@ -173,6 +218,34 @@ fn every_source_stops_and_undoes_in_every_phase() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_parameter_lets_no_run_begin_until_it_says_go_or_is_gone() {
+    let outside = Outside::start(9, STOPPABLE);
+    let run = |more: &[&str]| {
+        let mut command = outside.firedrill("run");
+        command.arg(bundled("flip-route53.yaml")).args(["--var", "steady=500ms", "--var", "confirm=500ms"]);
+        command.args(["--var", "observe=1s"]).args(more).output().expect("it runs")
+    };
+    set(&outside, "freeze until Monday").await;
+    let refused = run(&[]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("freeze until Monday"), "{}", said(&refused));
+    assert!(said(&refused).contains("aws ssm delete-parameter --name /drills/stop"), "{}", said(&refused));
+    assert!(outside.runs().is_empty());
+    // A stop that cannot be read is none.
+    outside.lab.provoke("GetParameter", Provocation::AccessDenied);
+    let refused = run(&[]);
+    outside.lab.provoke("GetParameter", Provocation::None);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("cannot be read"), "{}", said(&refused));
+    set(&outside, "go").await;
+    let went = run(&["--dry-run"]);
+    assert_eq!(went.status.code(), Some(0), "{}", said(&went));
+    let policy = outside.firedrill("iam-policy").arg(bundled("flip-route53.yaml")).output();
+    let policy = said(&policy.expect("it runs"));
+    assert!(policy.contains("ssm:GetParameter") && policy.contains(":parameter/drills/stop"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_runs_do_not_share_an_environment() {
     let outside = Outside::start(9, "");
     let mut first = begin(&outside, "steady_state");
@@ -215,4 +288,35 @@ async fn a_stop_file_lets_no_run_begin_and_force_begins_over_what_was_left() {
     let forced = run(&["--force"], "");
     assert!(said(&forced).contains("begun with --force"), "{}", said(&forced));
     assert_eq!(outside.runs().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_closing_of_its_window_stops_and_undoes() {
+    let now = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC);
+    // Late enough that the drill is under way by then.
+    let least = now.checked_add(jiff::Span::new().seconds(20)).expect("a time");
+    let closes =
+        least.round(jiff::ZonedRound::new().smallest(jiff::Unit::Minute).mode(jiff::RoundMode::Ceil));
+    let closes = closes.expect("a minute");
+    let opened = now.checked_sub(jiff::Span::new().hours(2)).expect("a time");
+    let window = format!(
+        "    windows: [{{ from: \"{}\", to: \"{}\" }}]\n",
+        opened.strftime("%H:%M"),
+        closes.strftime("%H:%M")
+    );
+    let outside = Outside::start(9, &window);
+    let before = outside.standing().await;
+    let mut command = outside.firedrill("run");
+    command.arg(bundled("flip-route53.yaml")).args(["--var", "steady=500ms", "--var", "confirm=500ms"]);
+    command.args(["--var", "observe=120s"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let output = command.spawn().expect("the binary runs").wait_with_output().expect("it ends");
+    let late = jiff::Timestamp::now().duration_since(closes.timestamp()).as_secs_f64();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("window"), "{text}");
+    let runs = outside.runs();
+    let [run] = runs.as_slice() else { panic!("{} runs", runs.len()) };
+    assert!(late >= 0.0 && late - undoing(run) < BOUND, "ended {late} s after the window had closed");
+    assert!(happened(run, "call_sent").is_ok(), "nothing was changed that could be undone");
+    assert_eq!(outside.differs(&before, &[], Duration::from_secs(5)).await, None, "{text}");
 }

@@ -305,3 +305,18 @@ fn an_error_before_the_run_is_inert_too() {
     people_see_nothing_move(&output);
     assert!(told.len() < 50_000, "{} bytes are told", told.len());
 }
+
+#[test]
+fn a_plan_steers_no_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("plan.yaml");
+    let text = "kind: Experiment\nname: hostile\ntitle: \"a \\e[2J title\"\nobjectives: { rto: 1s }\nprobes:\n  web:\n    http: { url: \"http://127.0.0.1:9/\" }\n\
+                steps:\n  - name: x\n    run: [\"printf\", \"\\e]0;owned\\a\\u202e\"]\nsteady_state: { for: 1s }\nrecovery: { confirm: 1s, within: 2s }\n";
+    std::fs::write(&file, text).expect("written");
+    for verb in [&["plan"][..], &["run", "--dry-run"]] {
+        let output = firedrill().args(verb).arg(&file).current_dir(folder.path()).output().expect("runs");
+        inert("plan", &String::from_utf8_lossy(&output.stdout));
+        inert("what is said", &String::from_utf8_lossy(&output.stderr));
+        assert!(said(&output).contains("printf"), "{}", said(&output));
+    }
+}

@@ -24,6 +24,7 @@ mod lab_drills;
 mod ledgers;
 mod mariadb;
 mod moto;
+mod moto_crashes;
 mod moto_drills;
 mod permissions;
 mod pg_drill;

@@ -45,6 +45,11 @@ impl Outside {
         Outside { lab, folder, config }
     }
 
+    /// What clients of the lab are made from.
+    pub(crate) fn config(&self) -> &aws_config::SdkConfig {
+        &self.config
+    }
+
     /// Where runs are stored.
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("runs")
@@ -54,7 +59,9 @@ impl Outside {
     pub(crate) fn firedrill(&self, verb: &str) -> std::process::Command {
         let mut command = crate::support::firedrill();
         command.arg(verb).arg("--project").arg(self.folder.path().join("firedrill.yaml"));
-        command.arg("--store").arg(self.store());
+        if verb != "iam-policy" {
+            command.arg("--store").arg(self.store());
+        }
         if verb != "abort" && verb != "report" {
             command.args(["--env", ENVIRONMENT]);
         }

@@ -14,6 +14,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Dsn;
+use super::bounded::{Allowance, Bounded};
 use super::dsn::Verify;
 use crate::probe::Answer;
 use crate::probe::connect::{Reached, connect};
@@ -25,6 +26,11 @@ use crate::sample::{Cause, Class, Phases};
 
 /// How long a good-bye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long the answer to a statement may be, in bytes: a row, or a few.
+const ANSWER: u64 = 1 << 20;
+/// How long the reading of a whole table may be: some millions of rows.
+const TABLE: u64 = 256 << 20;
 
 /// How to open sessions with one server.
 pub(crate) struct Door {
@@ -60,7 +66,9 @@ impl Door {
     pub(crate) async fn open(&self) -> Result<Session, Trouble> {
         let Reached { stream, peer, phases } =
             connect(&self.resolver, &self.address, self.connect_timeout).await?;
-        let made = MakeTlsConnect::<tokio::net::TcpStream>::make_tls_connect(
+        let allowance = Allowance::of(ANSWER);
+        let stream = Bounded::new(stream, allowance.clone());
+        let made = MakeTlsConnect::<Bounded<tokio::net::TcpStream>>::make_tls_connect(
             &mut self.tls.clone(),
             &self.address.host,
         );
@@ -79,7 +87,8 @@ impl Door {
                 }
             }
         };
-        Ok(Session { client: Some(client), driver: Some(tokio::spawn(driving)), warned, peer, phases })
+        let driver = Some(tokio::spawn(driving));
+        Ok(Session { client: Some(client), driver, allowance, warned, peer, phases })
     }
 }
 
@@ -88,14 +97,25 @@ impl Door {
 pub(crate) struct Session {
     client: Option<Client>,
     driver: Option<JoinHandle<()>>,
+    allowance: Allowance,
     warned: Arc<AtomicBool>,
     peer: SocketAddr,
     phases: Phases,
 }
 
 impl Session {
-    /// Runs a statement in one round trip; the rows' columns as text.
+    /// Runs a statement in one round trip; the rows' columns as text. An answer of over a mebibyte is an error.
     pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        self.ask(sql, ANSWER).await
+    }
+
+    /// The same for a statement that reads a table.
+    pub(crate) async fn table(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        self.ask(sql, TABLE).await
+    }
+
+    async fn ask(&self, sql: &str, most: u64) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        self.allowance.set(most);
         let mut rows = Vec::new();
         if let Some(client) = &self.client {
             for message in client.simple_query(sql).await? {

@@ -117,7 +117,7 @@ impl Table {
     /// The whole table, from whoever is asked.
     pub(super) async fn entries(&self, session: &Session) -> Result<Entries, String> {
         let sql = format!("select run, seq from {}", self.name);
-        let rows = session.rows(&sql).await.map_err(|error| classify(&error).detail)?;
+        let rows = session.table(&sql).await.map_err(|error| classify(&error).detail)?;
         let mut entries = Entries::default();
         let mine = self.mark.replace("''", "'");
         for row in rows {
@@ -135,7 +135,7 @@ impl Table {
     /// This ledger's numbers from one on.
     pub(super) async fn read_from(&self, session: &Session, from: u32) -> Result<Vec<i64>, String> {
         let sql = format!("select seq from {} where run = '{}' and seq >= {from}", self.name, self.mark);
-        let rows = session.rows(&sql).await.map_err(|error| classify(&error).detail)?;
+        let rows = session.table(&sql).await.map_err(|error| classify(&error).detail)?;
         rows.iter().filter_map(|row| row.first().and_then(Option::as_deref)).map(number).collect()
     }
 }
@@ -157,7 +157,7 @@ pub(super) async fn replayed(session: &Session) -> Option<Position> {
 pub(super) async fn committed(session: &Session, warned: &[(u32, u64)]) -> Option<usize> {
     let list: Vec<String> = warned.iter().map(|(_, xid)| format!("({xid})")).collect();
     let sql = format!("select txid_status(x) from (values {}) as t(x)", list.join(", "));
-    let rows = session.rows(&sql).await.ok()?;
+    let rows = session.table(&sql).await.ok()?;
     Some(rows.iter().filter(|row| row.first().and_then(Option::as_deref) == Some("committed")).count())
 }
 
