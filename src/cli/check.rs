@@ -84,7 +84,7 @@ impl Round {
             return;
         }
         match spec::check(&shown) {
-            Ok(Checked::Experiment(diagnostics)) => {
+            Ok(Checked::Experiment(diagnostics) | Checked::Runbook(diagnostics)) => {
                 self.checked += 1;
                 self.sheets.push(diagnostics);
             }

@@ -149,7 +149,10 @@ fn header(services: &[Service]) -> Header {
         origin_ns: 0,
         seed: 7,
         dry_run: false,
+        tabletop: false,
         experiment: ExperimentFacts {
+            kind: Default::default(),
+            runbooks: Vec::new(),
             name: "reboot-rds-failover".into(),
             title: Some("The orders database survives the loss of its primary".into()),
             hypothesis: Some(

@@ -193,6 +193,7 @@ mod tests {
             usual: None,
             undo_usual: None,
             permission_checks: Vec::new(),
+            handling: Default::default(),
         }
     }
 
