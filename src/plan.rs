@@ -14,7 +14,9 @@ use crate::lookout::Lookout;
 use crate::probe::prometheus::ask::PrometheusAsk;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{Handling, PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts};
+use crate::run::event::{
+    Handling, PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts,
+};
 use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};

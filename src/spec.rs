@@ -32,9 +32,9 @@ pub mod values;
 pub use environment::{Confirmation, Environment, Project};
 pub use experiment::{Check, Does, Experiment, Guardrail, OnFailure, Program, Rpo, Step, Watch};
 pub use files::{find_experiments, yaml_files};
+use runbook::Shelf;
 pub use source::{Diagnostics, Source};
 pub use step::{Argv, RunOptions};
-use runbook::Shelf;
 use values::{Bindings, Verbatim};
 
 /// What the caller knows beside the file.
@@ -45,6 +45,8 @@ pub struct Given {
     /// Whether every value must be known. Without it, as in `check`, what depends on values from
     /// outside the file is not judged, and neither files nor environment variables are read.
     pub complete: bool,
+    /// Whether it is only read aloud: then what depends on values that are not known is left out.
+    pub aloud: bool,
     /// Texts that are secret whatever holds them, such as the lab's own passwords.
     pub secrets: Vec<String>,
 }
@@ -209,7 +211,8 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, shelf: &Shelf<'
     values.extend(gathered.values);
     let mut redactor = bindings.redactor();
     redactor.extend(&gathered.redactor);
-    let experiment = read.and_then(draft::Draft::finish);
+    let aloud = given.aloud && !problems.iter().any(|problem| !problem.warning);
+    let experiment = read.and_then(|draft| draft.finish(aloud));
     Examined { experiment, problems, redactor, values, name, steps, runbooks: gathered.sources }
 }
 
@@ -217,15 +220,13 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, shelf: &Shelf<'
 fn right_kind(root: &Node) -> Result<FileKind, Problem> {
     let Value::Map(top) = &root.value else {
         let found = crate::notation::decode::kind_of(&root.value);
-        return Err(
-            Problem::new(root.span, format!("expected an experiment, found {found}"))
-                .label("expected a mapping that starts with `kind: Experiment`"),
-        );
+        return Err(Problem::new(root.span, format!("expected an experiment, found {found}"))
+            .label("expected a mapping that starts with `kind: Experiment`"));
     };
     let Some((key, node)) = top.iter().find(|(key, _)| key.text == "kind") else {
         let place = top.first().map_or(root.span, |(key, _)| key.span);
         return Err(
-            Problem::new(place, "missing key `kind`").label("the file starts with `kind: Experiment`"),
+            Problem::new(place, "missing key `kind`").label("the file starts with `kind: Experiment`")
         );
     };
     let mut cx = Context::new(&Verbatim);

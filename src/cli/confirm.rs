@@ -59,7 +59,8 @@ pub fn run(args: &ConfirmArgs) -> Result<Exit, Failure> {
     let store = super::surroundings::store(args.store.as_deref(), &args.project)?;
     let dir = find(&store, &args.run)?;
     if !open::alive(&dir) {
-        let failure = Failure::usage(format!("{} is not under way: nobody waits for an answer", dir.display()));
+        let failure =
+            Failure::usage(format!("{} is not under way: nobody waits for an answer", dir.display()));
         return Err(match open::look(&dir) {
             Some(_) => failure.help(format!("its process died: `firedrill recover {}`", dir.display())),
             None => failure.help(format!("see how it ended: `firedrill report {}`", dir.display())),
@@ -76,8 +77,11 @@ pub fn run(args: &ConfirmArgs) -> Result<Exit, Failure> {
     };
     let heard = mail::send(&dir, &letter, PATIENCE, &|| open::alive(&dir));
     let heard = heard.map_err(|error| {
-        Failure::not_started(format!("{} cannot be written, so the run hears nothing: {error}", dir.display()))
-            .help("the answer can be typed where it runs, too")
+        Failure::not_started(format!(
+            "{} cannot be written, so the run hears nothing: {error}",
+            dir.display()
+        ))
+        .help("the answer can be typed where it runs, too")
     })?;
     told(&dir, &letter, heard)
 }
@@ -96,8 +100,7 @@ impl ConfirmArgs {
 
 /// The step that is meant, if a person can answer for it.
 fn step<'h>(header: &'h Header, named: &str) -> Result<&'h PlannedStep, Failure> {
-    let asked =
-        |step: &&PlannedStep| header.tabletop || BY_PEOPLE.contains(&step.kind.as_str());
+    let asked = |step: &&PlannedStep| header.tabletop || BY_PEOPLE.contains(&step.kind.as_str());
     if let Some(step) = header.plan.iter().find(|step| step.name == named) {
         return match asked(&step) {
             true => Ok(step),
@@ -117,7 +120,10 @@ fn told(dir: &Path, letter: &Letter, heard: Heard) -> Result<Exit, Failure> {
     match heard {
         Heard::Taken => {
             let (step, by) = (&letter.step, &letter.by);
-            super::say(&format!("step `{step}`: {}, says {by}; it is in the journal\n", letter.answer.words()));
+            super::say(&format!(
+                "step `{step}`: {}, says {by}; it is in the journal\n",
+                letter.answer.words()
+            ));
             Ok(Exit::Pass)
         }
         Heard::Refused(why) => Err(Failure::usage(format!("the answer does not count: {why}"))),

@@ -57,7 +57,14 @@ impl Live {
             .map(|probe| Recent { name: probe.name.clone(), every: probe.every, samples: VecDeque::new() })
             .collect();
         let panel = interactive.then(|| Panel::new(&probes, colour));
-        Live { panel, prompt: None, probes, rto: header.objectives.rto, deadline: header.recovery.within, stalls: 0 }
+        Live {
+            panel,
+            prompt: None,
+            probes,
+            rto: header.objectives.rto,
+            deadline: header.recovery.within,
+            stalls: 0,
+        }
     }
 
     /// The same, with somebody to ask.

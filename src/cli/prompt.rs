@@ -187,7 +187,9 @@ impl Prompt {
 fn told(step: &PlannedStep) -> Vec<String> {
     let handling = &step.handling;
     let mut lines: Vec<String> = step.summary.lines().map(|line| format!("  {}", line.trim())).collect();
-    lines.extend(handling.about.iter().flat_map(|about| about.lines()).map(|line| format!("  {}", line.trim())));
+    lines.extend(
+        handling.about.iter().flat_map(|about| about.lines()).map(|line| format!("  {}", line.trim())),
+    );
     let seconds = handling.expected.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let go = match (handling.by.as_slice(), handling.at_least) {
         ([], 0 | 1) => None,
@@ -249,15 +251,28 @@ mod tests {
         assert_eq!(said("skip  no key", false), Ok((Answer::Skipped, None, text("no key"))));
         assert_eq!(said("failed", false), Ok((Answer::Failed, None, None)));
         assert_eq!(said("go", true), Ok((Answer::Go, None, None)));
-        assert_eq!(said("go as incident commander", true), Ok((Answer::Go, text("incident commander"), None)));
-        assert_eq!(said("no-go the pager is down", true), Ok((Answer::NoGo, None, text("the pager is down"))));
+        assert_eq!(
+            said("go as incident commander", true),
+            Ok((Answer::Go, text("incident commander"), None))
+        );
+        assert_eq!(
+            said("no-go the pager is down", true),
+            Ok((Answer::NoGo, None, text("the pager is down")))
+        );
     }
 
     #[test]
     fn what_is_no_answer_is_none() {
-        for (line, decides) in
-            [("", false), ("y", false), ("yes", true), ("go", false), ("done", true), ("go on", true), ("go as", true), ("no", true)]
-        {
+        for (line, decides) in [
+            ("", false),
+            ("y", false),
+            ("yes", true),
+            ("go", false),
+            ("done", true),
+            ("go on", true),
+            ("go as", true),
+            ("no", true),
+        ] {
             assert!(read(line, decides).is_err(), "{line}");
         }
     }

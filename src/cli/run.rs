@@ -22,7 +22,7 @@ use crate::report::facts::clean;
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::people::People;
-use crate::run::recorder::Desk;
+use crate::run::recorder::{Desk, clean_header};
 use crate::run::script::Circumstances;
 use crate::run::signals::Signals;
 use crate::run::stop::StopFiles;
@@ -78,8 +78,11 @@ pub fn run(mut args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     let runtime = super::runtime()?;
     let seed = args.place.seed.unwrap_or_else(rand::random);
     if let (true, Some(opened)) = (args.tabletop, &opened) {
-        return Err(Failure::usage(format!("{} is frozen to be run, not to be read aloud", opened.path.display()))
-            .help("give the experiment's own file to --tabletop"));
+        return Err(Failure::usage(format!(
+            "{} is frozen to be run, not to be read aloud",
+            opened.path.display()
+        ))
+        .help("give the experiment's own file to --tabletop"));
     }
     if !args.dry_run && !args.tabletop {
         interlocks::confirm(&args.say, &args.place, &files)?;
@@ -259,8 +262,10 @@ impl Drill<'_> {
             environment: scene.surroundings.facts(loaded, scene.aws.as_deref()).await?,
         };
         let mut header = plan.header(loaded, circumstances);
+        let mut script = plan.script(loaded, self.args.dry_run);
+        script.guardrails.extend(scene.passed.closing);
         if self.args.tabletop {
-            header = plan::tabletop::marked(header);
+            plan::tabletop::mark(&mut header, &mut script);
         }
         let dir = self.store.join(&header.run);
         // Held until this returns.
@@ -279,16 +284,16 @@ impl Drill<'_> {
         }
         let people = Arc::new(People::default());
         let asked = (self.keyboard.clone(), people.clone());
-        let prompt = Prompt::new(&header, dir.clone(), asked, self.args.say.who());
+        let mut shown = header.clone();
+        clean_header(&mut shown, &loaded.redactor);
+        let prompt = Prompt::new(&shown, dir.clone(), asked, self.args.say.who());
         let mut live = Live::new(&header, self.colour).asking(prompt);
-        let mut script = plan.script(loaded, self.args.dry_run);
-        script.guardrails.extend(scene.passed.closing);
         let run = Run {
             script,
             header,
             steps: plan.steps,
             lanes: plan.lanes,
-            references: scene.surroundings.references(),
+            references: if self.args.tabletop { Vec::new() } else { scene.surroundings.references() },
             watchers: plan.watchers,
             remarks: [plan.unwatched, scene.passed.notes, std::mem::take(&mut claim.remarks)].concat(),
             opened,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Doing, PEOPLE_TIMEOUT, Plan, Planned, Undo, handling, run_id};
 use crate::clock::Clock;
 use crate::notation::units::show;
-use crate::run::event::{Header, PlannedStep, Usual};
+use crate::run::conductor::Script;
+use crate::run::event::{Header, PlannedStep, Safety, Usual};
 use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{Does, Experiment, OnFailure, Step};
@@ -16,7 +17,12 @@ pub fn make(loaded: &Loaded, clock: &Clock) -> Plan {
     let facts: Vec<PlannedStep> = experiment.steps.iter().map(|step| fact(experiment, step)).collect();
     Plan {
         run: run_id(&experiment.name.value, clock),
-        steps: experiment.steps.iter().zip(&facts).map(|(step, fact)| planned(experiment, step, fact)).collect(),
+        steps: experiment
+            .steps
+            .iter()
+            .zip(&facts)
+            .map(|(step, fact)| planned(experiment, step, fact))
+            .collect(),
         facts,
         lanes: Vec::new(),
         probes: Vec::new(),
@@ -29,14 +35,17 @@ pub fn make(loaded: &Loaded, clock: &Clock) -> Plan {
     }
 }
 
-/// Makes a header say that nothing was called: nothing is watched, and there is nothing to recover from.
-pub fn marked(mut header: Header) -> Header {
+/// Makes a run one that calls nothing: nothing is watched, nothing stops it but people, and there is nothing to
+/// recover from.
+pub fn mark(header: &mut Header, script: &mut Script) {
     header.tabletop = true;
     header.measure_from = None;
     header.steady_state.watch = 0.0;
     header.alarms.clear();
-    header.safety = Default::default();
-    header
+    header.safety = Safety::default();
+    script.steady_state = header.steady_state.clone();
+    script.measure_from = None;
+    script.guardrails.clear();
 }
 
 fn fact(experiment: &Experiment, step: &Step) -> PlannedStep {
@@ -92,6 +101,10 @@ fn summary(experiment: &Experiment, step: &Step) -> String {
         Does::Run(program) => format!("run {}", line(program)),
         Does::Manual(text) => text.clone(),
         Does::Approve(approval) => approval.question.clone(),
+        Does::Wait(time) if time.is_zero() => "wait, for a time that is not known here".to_owned(),
+        Does::WaitUntil(conditions) if conditions.is_empty() => {
+            format!("wait until: {}", step.name.value)
+        }
         Does::Wait(time) => format!("wait {}", show(*time)),
         Does::WaitUntil(conditions) => {
             let said: Vec<String> = conditions.iter().map(|check| check.probe.summary()).collect();

@@ -100,8 +100,8 @@ fn read(path: &Path) -> Result<Given, String> {
     if text.len() as u64 > LONGEST {
         return Err(format!("the answer is longer than {} KiB", LONGEST / 1024));
     }
-    let Letter { step, by, role, answer, because } = serde_json::from_slice(&text)
-        .map_err(|error| format!("the answer cannot be understood: {error}"))?;
+    let Letter { step, by, role, answer, because } =
+        serde_json::from_slice(&text).map_err(|error| format!("the answer cannot be understood: {error}"))?;
     Ok(Given { step, by, role, answer, because, via: Via::Confirm })
 }
 

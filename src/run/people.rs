@@ -102,7 +102,8 @@ impl People {
         stop: &mut watch::Receiver<bool>,
     ) -> Ending {
         let (told, mut answer) = oneshot::channel();
-        let open = Open { step: step.to_owned(), question: question.clone(), gone: Vec::new(), told: Some(told) };
+        let open =
+            Open { step: step.to_owned(), question: question.clone(), gone: Vec::new(), told: Some(told) };
         self.lock().push(open);
         let ended = tokio::select! {
             // An answer that is journalled counts, also when the time is over at the same moment.
@@ -118,10 +119,9 @@ impl People {
         }
         ended.unwrap_or_else(|| match question.decision {
             Some(_) => (StepOutcome::Skipped, Some("the run was stopping".to_owned())),
-            None => (
-                StepOutcome::Indeterminate,
-                Some("the run was stopped while a person was at it".to_owned()),
-            ),
+            None => {
+                (StepOutcome::Indeterminate, Some("the run was stopped while a person was at it".to_owned()))
+            }
         })
     }
 
@@ -193,7 +193,9 @@ fn nobody_asks(step: &str, open: &[Open]) -> String {
     let names: Vec<&str> = open.iter().map(|open| open.step.as_str()).collect();
     match (nearest(step, &names), names.as_slice()) {
         (_, []) => format!("step `{}` does not wait for anybody now, nor does any other", tidy(step, 200)),
-        (Some(near), _) => format!("step `{}` does not wait for anybody now; did you mean `{near}`?", tidy(step, 200)),
+        (Some(near), _) => {
+            format!("step `{}` does not wait for anybody now; did you mean `{near}`?", tidy(step, 200))
+        }
         (None, names) => format!(
             "step `{}` does not wait for anybody now; these do: {}",
             tidy(step, 200),
@@ -234,7 +236,9 @@ fn may_go(open: &Open, decision: &Decision, given: &Given) -> Result<(), String>
         return Err(format!("this go is given by: {roles}; say as which of them, or answer no-go"));
     }
     match open.gone.iter().find(|gone| gone.may_be(&given.by)) {
-        Some(gone) => Err(format!("{} may be {gone}, who said go already: another person is needed", given.by)),
+        Some(gone) => {
+            Err(format!("{} may be {gone}, who said go already: another person is needed", given.by))
+        }
         None => Ok(()),
     }
 }

@@ -98,7 +98,10 @@ async fn two_people_must_say_go_and_one_under_two_names_is_one() {
     let desk = desk();
     let asked = desk.ask(decision(&[], 2), LONG).await;
     desk.say("Anna", Answer::Go, "").expect("taken");
-    let twin = Given { by: Person { name: "Ben".into(), ..given("Anna", Answer::Go, "").by }, ..given("Anna", Answer::Go, "") };
+    let twin = Given {
+        by: Person { name: "Ben".into(), ..given("Anna", Answer::Go, "").by },
+        ..given("Anna", Answer::Go, "")
+    };
     let refused = desk.people.take(twin).expect_err("the same user");
     assert!(refused.contains("may be Anna (anna@desk), who said go already"), "{refused}");
     assert!(desk.say("anna ", Answer::Go, "").is_err());

@@ -65,9 +65,7 @@ impl Stage {
             Doing::Wait(time) => self.wait(*time).await,
             Doing::Program(program) => self.run_program(step, program).await,
             Doing::Action(_) => self.act(step).await,
-            Doing::Ask(question) => {
-                self.people.ask(&step.name, question, step.timeout, &mut self.stop).await
-            }
+            Doing::Ask(question) => self.people.ask(&step.name, question, step.timeout, &mut self.stop).await,
             Doing::WaitUntil(conditions) => self.wait_until(step, conditions).await,
         };
         match acted {

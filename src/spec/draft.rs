@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::experiment::{Experiment, Guardrail, Objectives, Recovery, SteadyState, Watch, plain_name};
+use super::experiment::{Experiment, Guardrail, Objectives, Ratio, Recovery, SteadyState, Watch, plain_name};
 use super::step::StepDraft;
-use super::values::Variable;
+use super::values::{Variable, Verbatim};
 use super::{guardrail, later, runbook};
 use crate::aws::find::Target;
 use crate::notation::decode::{
@@ -129,9 +129,11 @@ impl Draft {
         })
     }
 
-    /// The experiment, when every part of it could be read. The rules must have been asked first.
-    pub(super) fn finish(self) -> Option<Experiment> {
+    /// The experiment, when every part of it could be read; `aloud`, what could not be is left out. The rules must
+    /// have been asked first.
+    pub(super) fn finish(self, aloud: bool) -> Option<Experiment> {
         let targets = self.targets.into_iter().map(|target| Some((target.name, target.value?)));
+        let targets = targets.filter(|target| !aloud || target.is_some());
         let probes = self.probes.into_iter().map(|watch| {
             Some(Watch {
                 name: watch.name,
@@ -142,6 +144,10 @@ impl Draft {
                 must_stay_up: watch.must_stay_up?,
             })
         });
+        let probes = probes.filter(|probe| !aloud || probe.is_some());
+        let rails = self.stop_when.into_iter().map(|rail| Some(rail?.value));
+        let rails = rails.filter(|rail| !aloud || rail.is_some());
+        let unread = || aloud.then(|| Context::new(&Verbatim));
         Some(Experiment {
             kind: self.kind,
             name: self.name?,
@@ -150,15 +156,15 @@ impl Draft {
             owner: self.owner?,
             controls: self.controls?.unwrap_or_default(),
             variables: self.variables,
-            objectives: self.objectives?,
+            objectives: self.objectives.or_else(|| aloud.then(Objectives::none))?,
             targets: targets.collect::<Option<_>>()?,
             alarms: self.alarms.into_iter().collect::<Option<_>>()?,
             probes: probes.collect::<Option<_>>()?,
-            steady_state: self.steady_state?,
-            stop_when: self.stop_when.into_iter().map(|rail| Some(rail?.value)).collect::<Option<_>>()?,
-            steps: runbook::flatten(self.steps)?,
+            steady_state: self.steady_state.or_else(|| section(&[], "steady_state", &mut unread()?))?,
+            stop_when: rails.collect::<Option<_>>()?,
+            steps: runbook::flatten(self.steps, aloud)?,
             measure_from: self.measure_from?,
-            recovery: self.recovery?,
+            recovery: self.recovery.or_else(|| section(&[], "recovery", &mut unread()?))?,
         })
     }
 }
@@ -221,12 +227,16 @@ fn section<T: Decode>(top: &[(Key, Node)], name: &str, cx: &mut Context<'_>) -> 
     T::decode(&Node { span: Span::default(), value: Value::Map(Vec::new()) }, cx)
 }
 
-/// The steady state. Where nothing is declared that could show it, there is nothing to wait for.
+/// The steady state. A runbook is followed when things are not well: unless it says so itself, they need not be, and
+/// without a probe there is nothing to watch.
 fn steady_state(kind: FileKind, top: &[(Key, Node)], cx: &mut Context<'_>) -> Option<SteadyState> {
     let declared = |name: &str| top.iter().any(|(key, _)| key.text == name);
     let mut steady: SteadyState = section(top, "steady_state", cx)?;
-    if kind == FileKind::Runbook && !declared("steady_state") && !declared("probes") {
-        steady.r#for = Duration::ZERO;
+    if kind == FileKind::Runbook && !declared("steady_state") {
+        steady.availability = Ratio(0.0);
+        if !declared("probes") {
+            steady.r#for = Duration::ZERO;
+        }
     }
     Some(steady)
 }

@@ -139,16 +139,16 @@ pub(super) fn conditions(node: &Node, cx: &mut Context<'_>) -> Option<Vec<Check>
     match &node.value {
         Value::Map(_) => check_within(node, PATIENCE, cx).map(|check| vec![check]),
         Value::List(items) if !items.is_empty() => {
-            let read: Vec<Option<Check>> = items.iter().map(|item| check_within(item, PATIENCE, cx)).collect();
+            let read: Vec<Option<Check>> =
+                items.iter().map(|item| check_within(item, PATIENCE, cx)).collect();
             read.into_iter().collect()
         }
         _ => {
             let expects = "a condition, such as { http: { url: … }, within: 10m }, or a list of them";
             let problem = cx.mismatch(node, expects);
             cx.report(match node.value {
-                Value::Scalar { .. } => problem.help(
-                    "what a person looks at is a `manual` step; a time to let pass is a `wait` step",
-                ),
+                Value::Scalar { .. } => problem
+                    .help("what a person looks at is a `manual` step; a time to let pass is a `wait` step"),
                 _ => problem,
             });
             None

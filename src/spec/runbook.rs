@@ -233,8 +233,10 @@ fn values(
     let runbook = &call.named.value;
     for (name, value) in &call.with {
         if !known.contains(&name.text.as_str()) {
-            let problem =
-                Problem::new(name.span, format!("the runbook `{}` has no variable `{}`", clip(runbook), clip(&name.text)));
+            let problem = Problem::new(
+                name.span,
+                format!("the runbook `{}` has no variable `{}`", clip(runbook), clip(&name.text)),
+            );
             problems.push(match nearest(&name.text, &known) {
                 Some(near) => problem.label(format!("did you mean `{near}`?")),
                 None if known.is_empty() => problem.label("it declares no variable"),
@@ -249,15 +251,18 @@ fn values(
         }
     }
     let set = |name: &str| values.contains_key(name) || call.with.iter().any(|(with, _)| with.text == name);
-    let missing = variables.iter().filter(|(name, variable)| {
-        given.complete && variable.default.is_none() && !set(&name.text)
-    });
+    let missing = variables
+        .iter()
+        .filter(|(name, variable)| given.complete && variable.default.is_none() && !set(&name.text));
     for (name, variable) in missing {
         let about = variable.about.as_ref().map(|about| format!(" ({})", clip(about))).unwrap_or_default();
         problems.push(
-            Problem::new(call.named.span, format!("the runbook `{}` needs a value for `{}`{about}", clip(runbook), name.text))
-                .label("no value is given, and it has no default")
-                .help(format!("give it here: `with: {{ {}: … }}`, or in the environment", name.text)),
+            Problem::new(
+                call.named.span,
+                format!("the runbook `{}` needs a value for `{}`{about}", clip(runbook), name.text),
+            )
+            .label("no value is given, and it has no default")
+            .help(format!("give it here: `with: {{ {}: … }}`, or in the environment", name.text)),
         );
     }
     values
@@ -331,7 +336,9 @@ fn by_name(from: &Path, named: &Spanned<String>) -> Result<PathBuf, Box<Problem>
         None if known.is_empty() => problem
             .label(format!("looked for in a folder `{FOLDER}` beside this file, or above it"))
             .help("or name its file: `runbook: ../runbooks/database-failover.yaml`"),
-        None => problem.label("not a runbook of this project").help(format!("there is: {}", names.join(", "))),
+        None => {
+            problem.label("not a runbook of this project").help(format!("there is: {}", names.join(", ")))
+        }
     }))
 }
 
@@ -408,7 +415,7 @@ pub(super) fn outline(steps: &[StepDraft]) -> Vec<(String, &'static str)> {
 }
 
 /// The steps of a file in their order, a runbook's own in its place, each waiting for what it says.
-pub(super) fn flatten(drafts: Vec<StepDraft>) -> Option<Vec<Step>> {
+pub(super) fn flatten(drafts: Vec<StepDraft>, aloud: bool) -> Option<Vec<Step>> {
     // What a step's name stands for where another one waits for it.
     let stands_for: Vec<(String, Vec<String>)> = drafts
         .iter()
@@ -436,6 +443,7 @@ pub(super) fn flatten(drafts: Vec<StepDraft>) -> Option<Vec<Step>> {
         };
         match step.call.take() {
             Some(call) => steps.extend(call.finish(&step.name.as_ref()?.value, &after)?),
+            None if aloud => steps.push(step.known().finish(after)?),
             None => steps.push(step.finish(after)?),
         }
     }

@@ -93,7 +93,8 @@ const WITHOUT_UNDO: [&str; 3] = ["manual", "approve", "wait_until"];
 
 impl StepDraft {
     pub(super) fn read(node: &Node, cx: &mut Context<'_>) -> StepDraft {
-        let inside = entries(node, cx, "a step: a mapping with name and one of action, run, manual and so on");
+        let inside =
+            entries(node, cx, "a step: a mapping with name and one of action, run, manual and so on");
         let broken = inside.is_none();
         let inside = inside.unwrap_or_default();
         let span = inside.first().map_or(node.span, |(key, _)| key.span);
@@ -197,6 +198,30 @@ impl StepDraft {
     }
 }
 
+impl StepDraft {
+    /// The step without what depends on values that are not known, for reading aloud.
+    pub(super) fn known(mut self) -> StepDraft {
+        if let Some(deed) = &mut self.deed
+            && deed.value.is_none()
+        {
+            deed.value = Some(match deed.key.value {
+                "wait_until" => Does::WaitUntil(Vec::new()),
+                "wait" => Does::Wait(Duration::ZERO),
+                key => Does::Manual(format!("{key}: its values are not known here")),
+            });
+        }
+        StepDraft {
+            verify: Some(self.verify.unwrap_or_default()),
+            timeout: Some(self.timeout.unwrap_or_default()),
+            on_failure: Some(self.on_failure.unwrap_or(OnFailure::Stop)),
+            irreversible: Some(self.irreversible.unwrap_or_default()),
+            undo: Some(self.undo.unwrap_or_default()),
+            expected: Some(self.expected.unwrap_or_default()),
+            ..self
+        }
+    }
+}
+
 /// Reports a key that says nothing of this kind of step.
 fn misplaced(key: &Key, deed: Option<&Deed>, cx: &mut Context<'_>) {
     let Some(deed) = deed else { return };
@@ -204,9 +229,15 @@ fn misplaced(key: &Key, deed: Option<&Deed>, cx: &mut Context<'_>) {
     let says = |message: String| Problem::new(key.span, message).related(deed.key.span, "what the step is");
     match key.text.as_str() {
         "with" if kind != "runbook" => {
-            cx.report(says("`with` gives values to a runbook".to_owned()).label(format!("this is a `{kind}` step")));
+            cx.report(
+                says("`with` gives values to a runbook".to_owned()).label(format!("this is a `{kind}` step")),
+            );
         }
-        name if kind == "runbook" && KEYS.contains(&name) && !DEEDS.contains(&name) && !OF_CALL.contains(&name) => {
+        name if kind == "runbook"
+            && KEYS.contains(&name)
+            && !DEEDS.contains(&name)
+            && !OF_CALL.contains(&name) =>
+        {
             cx.report(
                 says(format!("`{name}` does not go with `runbook`"))
                     .label("each of the runbook's steps says its own")

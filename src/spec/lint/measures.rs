@@ -351,7 +351,8 @@ fn programs(watch: &WatchDraft, problems: &mut Vec<Problem>) {
 pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     let [steady_for, confirm, within_place] = draft.places;
     let zero = |what: &str, place: Span| Problem::new(place, format!("`{what}` must be longer than zero"));
-    if draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
+    let shown = draft.kind == FileKind::Experiment;
+    if shown && draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
         problems.push(
             zero("steady_state.for", steady_for).help("what was never seen well cannot be seen to recover"),
         );

@@ -43,9 +43,7 @@ fn waits_for(steps: &[StepDraft], index: usize) -> Vec<usize> {
         Some(Some(names)) => names
             .0
             .iter()
-            .filter_map(|name| {
-                steps.iter().position(|other| other.called(name).is_some())
-            })
+            .filter_map(|name| steps.iter().position(|other| other.called(name).is_some()))
             .collect(),
         _ => index.checked_sub(1).into_iter().collect(),
     }

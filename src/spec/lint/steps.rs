@@ -73,7 +73,8 @@ fn breaks(draft: &Draft, problems: &mut Vec<Problem>) {
         return;
     }
     let place = draft.steps.first().map_or(draft.span, |step| step.span);
-    let problem = Problem::new(place, "no step breaks anything").label("expected at least one `action` or `run`");
+    let problem =
+        Problem::new(place, "no step breaks anything").label("expected at least one `action` or `run`");
     let manual = |step: &StepDraft| step.names().into_iter().any(|(_, kind)| kind == Some("manual"));
     problems.push(match draft.steps.iter().any(manual) {
         true => problem.help("when a person breaks it, say which step that is: `measure_from: STEP`"),
@@ -91,7 +92,9 @@ fn names(draft: &Draft, problems: &mut Vec<Problem>) {
                     .label("here again")
                     .related(*first, "first here");
                 problems.push(match &step.call {
-                    Some(_) => problem.help("a runbook that is run twice needs a `name` of its own each time"),
+                    Some(_) => {
+                        problem.help("a runbook that is run twice needs a `name` of its own each time")
+                    }
                     None => {
                         problem.help("reports and `after` go by the name: make each one say what it does")
                     }
