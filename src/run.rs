@@ -6,6 +6,8 @@ mod error;
 pub mod event;
 pub mod guardrail;
 pub mod health;
+pub mod mail;
+pub mod people;
 pub mod recorder;
 pub mod recover;
 pub mod script;

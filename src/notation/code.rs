@@ -111,6 +111,9 @@ codes! {
     Arn = 221, "not an ARN of this service";
     HostedZone = 222, "neither a hosted zone's id nor its name";
     AvailabilityZone = 223, "not an Availability Zone";
+    UnknownRunbook = 224, "an unknown runbook";
+    NotARunbook = 225, "a file that is no runbook";
+    RunbookWrong = 226, "a runbook that is not right itself";
 
     NothingDone = 301, "a step that does nothing";
     TwoThingsDone = 302, "a step that does two things";
@@ -127,6 +130,12 @@ codes! {
     BackupRetention = 313, "a backup retention that RDS does not have";
     ProgramNotFound = 314, "a program that is not on this machine";
     RecordValue = 315, "a value that the record's type cannot hold";
+    NotASentence = 316, "a text for people that is empty or too long";
+    NotARole = 317, "not a role";
+    NobodyDecides = 318, "an approval that nobody can give";
+    RunbookInItself = 319, "a runbook that runs itself";
+    MisplacedKey = 320, "a key that this kind of step does not take";
+    NoStep = 321, "a runbook without a step";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::event::{CallOutcome, EventKind, StepOutcome};
+use super::people::People;
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
 use crate::aws::find::Target;
 use crate::aws::{Aws, Fault};
-use crate::plan::{Doing, Planned, Undo};
+use crate::plan::{Check, Doing, Planned, Undo};
 use crate::probe::Ask;
 use crate::program::Program;
 use crate::program::{Ended, stopped};
@@ -29,6 +30,8 @@ pub struct Stage {
     pub undo: Arc<Stack>,
     /// The clients, when the plan uses AWS.
     pub aws: Option<Arc<Aws>>,
+    /// Who is asked what people do.
+    pub people: Arc<People>,
     /// Whether nothing may be changed.
     pub dry_run: bool,
     /// Turns true when the run stops.
@@ -62,6 +65,8 @@ impl Stage {
             Doing::Wait(time) => self.wait(*time).await,
             Doing::Program(program) => self.run_program(step, program).await,
             Doing::Action(_) => self.act(step).await,
+            Doing::Ask(question) => self.people.ask(&step.name, question, step.timeout, &mut self.stop).await,
+            Doing::WaitUntil(conditions) => self.wait_until(step, conditions).await,
         };
         match acted {
             (StepOutcome::Done, detail) if !step.verify.is_empty() => self.verify(step, &held, detail).await,
@@ -74,6 +79,25 @@ impl Stage {
             () = tokio::time::sleep(time) => (StepOutcome::Done, None),
             () = stopped(&mut self.stop) => stopping(),
         }
+    }
+
+    /// Asks until each condition is good, one after the other.
+    async fn wait_until(&mut self, step: &Planned, conditions: &[Check]) -> Ending {
+        let began = self.recorder.clock().now();
+        for check in conditions {
+            let left = step.timeout.saturating_sub(self.recorder.clock().now().since(began));
+            let limit = check.within.min(left);
+            match within(limit, &mut self.stop, ask_until_good(check.ask.as_ref(), &self.recorder)).await {
+                Waited::Done(()) => {}
+                Waited::Overdue => {
+                    let after = crate::notation::units::show(limit);
+                    return failed(format!("not so within {after}: {}", check.summary));
+                }
+                Waited::Stopped => return stopping(),
+            }
+        }
+        let met: Vec<&str> = conditions.iter().map(|check| check.summary.as_str()).collect();
+        (StepOutcome::Done, Some(format!("it is so: {}", met.join("; "))))
     }
 
     async fn run_program(&mut self, step: &Planned, program: &Program) -> Ending {

@@ -4,11 +4,13 @@
 //! How it is read is `draft`'s business, what may be wrong with it `lint`'s.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 pub use super::guardrail::Guardrail;
+pub use super::people::Approval;
 use super::source::Source;
 use super::values::Variable;
 use crate::action::Action;
@@ -25,6 +27,8 @@ use crate::{record, words};
 /// A drill: what is broken, what must stay true, and the targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
+    /// Whether it is an experiment, or a runbook that is played as one.
+    pub kind: event::FileKind,
     /// Names the drill in histories and reports.
     pub name: Spanned<String>,
     /// One line for people.
@@ -79,6 +83,7 @@ impl Experiment {
     /// What the journal keeps of the file.
     pub fn facts(&self, source: &Source) -> event::ExperimentFacts {
         event::ExperimentFacts {
+            kind: self.kind,
             name: self.name.value.clone(),
             title: self.title.clone(),
             hypothesis: self.hypothesis.clone(),
@@ -87,6 +92,7 @@ impl Experiment {
             path: source.path.clone(),
             text: source.text.clone(),
             sha256: source.sha256.clone(),
+            runbooks: Vec::new(),
         }
     }
 
@@ -501,6 +507,30 @@ pub struct Step {
     pub irreversible: bool,
     /// How it is undone.
     pub undo: Undo,
+    /// Who owns it.
+    pub owner: Option<String>,
+    /// In which role a person carries it out.
+    pub role: Option<String>,
+    /// What it is about.
+    pub about: Option<String>,
+    /// How long it should take; what takes longer is shown, and is no failure.
+    pub expected: Option<Duration>,
+    /// The targets of the runbook that it stands in; without one, the experiment's are meant.
+    pub targets: Option<Arc<Targets>>,
+}
+
+/// Whom actions are aimed at, by name.
+pub type Targets = IndexMap<SpannedName, Target>;
+
+impl Step {
+    /// All that it asks of whom: its verification, and what it waits for.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        let conditions = match &self.does {
+            Does::WaitUntil(conditions) => conditions.as_slice(),
+            _ => &[],
+        };
+        conditions.iter().chain(&self.verify)
+    }
 }
 
 /// How a step is undone.
@@ -522,23 +552,32 @@ pub enum Does {
     Action(Action),
     /// Runs a program.
     Run(Program),
+    /// Has a person carry out a sentence.
+    Manual(String),
+    /// Asks people whether to go on.
+    Approve(Approval),
     /// Waits.
     Wait(Duration),
+    /// Waits until each of these is good, one after the other.
+    WaitUntil(Vec<Check>),
 }
 
 impl Does {
-    /// The action's name, `run` or `wait`.
+    /// The action's name, or the key of the step.
     pub fn kind(&self) -> &'static str {
         match self {
             Does::Action(action) => action.name(),
             Does::Run(_) => "run",
+            Does::Manual(_) => "manual",
+            Does::Approve(_) => "approve",
             Does::Wait(_) => "wait",
+            Does::WaitUntil(_) => "wait_until",
         }
     }
 
-    /// Whether it can be the fault: whether it does anything at all.
+    /// Whether it is the fault when nothing else is said to be: whether firedrill itself does anything.
     pub fn injects(&self) -> bool {
-        !matches!(self, Does::Wait(_))
+        matches!(self, Does::Action(_) | Does::Run(_))
     }
 }
 

@@ -110,7 +110,8 @@ fn visit(node: &Node, see: &mut dyn FnMut(&str, Span)) {
 }
 
 /// The problem of a name that nothing has, with the nearest one that something has.
-fn no_such(code: Code, what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
+fn no_such<N: AsRef<str>>(code: Code, what: &str, name: &str, span: Span, known: &[(N, Span)]) -> Problem {
+    let known: Vec<(&str, Span)> = known.iter().map(|(name, span)| (name.as_ref(), *span)).collect();
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let problem = Problem::new(code, span, format!("no {what} is called `{}`", clip(name)));
     let near = nearest(name, &names).and_then(|near| known.iter().find(|(name, _)| *name == near));

@@ -30,6 +30,7 @@ mod permissions;
 mod pg_drill;
 mod postgres;
 mod redis_sentinel;
+mod runbooks;
 mod secrets;
 mod stalls;
 mod stress;

@@ -102,4 +102,40 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\ntargets: { web: { route53.record: { zone: shop.test, name: www.shop.test, type: A } } }\nsteps:\n  - { name: move it, action: { route53.flip_record: { target: web, values: [standby.shop.test] } } }\n",
         "\ntargets: { web: { route53.record: { zone: shop.test, name: www.shop.test, type: CNAME } } }\nsteps:\n  - { name: move it, action: { route53.flip_record: { target: web, values: [standby.shop.test] } } }\n",
     ),
+    error(
+        Code::NotASentence,
+        "A `manual` step says what a person is to carry out, an `approve` step what is to be decided: at least a word, and not more than can be read at night.",
+        "\nsteps:\n  - { name: call, manual: \" \" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: call, manual: Call the owner of the orders database }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NotARole,
+        "A role is one line of at most 80 characters, such as `incident commander`. It stands in the journal beside the name of who decided.",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, by: \" \" } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, by: incident commander } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NobodyDecides,
+        "The step waits for somebody's go, and nobody may or need give it. A step that needs nobody's go is no `approve` step.",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, at_least: 0 } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, at_least: 1 } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::RunbookInItself,
+        "The runbook comes to run itself, at once or through others, so that it would never end. What two runbooks share belongs in a third.",
+        "\nkind: Runbook\nname: example\nsteps:\n  - runbook: ./example.yaml\n",
+        "\nkind: Runbook\nname: example\nsteps:\n  - runbook: ./runbooks/restore.yaml\n",
+    ),
+    error(
+        Code::MisplacedKey,
+        "The key belongs to another kind of step, and would do nothing here: `with` gives values to a `runbook`, `undo` takes back what an `action` or a `run` did.",
+        "\nsteps:\n  - { name: settle, wait: 10s, with: { zone: a } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: settle, wait: 10s }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NoStep,
+        "A runbook is what people follow, step by step, and this one has no step: there is nothing to carry out, to check or to time.",
+        "\nkind: Runbook\nname: example\nsteps: []\n",
+        "\nkind: Runbook\nname: example\nsteps:\n  - { name: call, manual: Call the owner of the orders database }\n",
+    ),
 ];
