@@ -227,6 +227,13 @@ mod tests {
         assert_eq!(titles.len(), Code::ALL.len());
     }
 
+    /// What has once been given out stays as it is: a new code gets a line of its own here, and no line is ever changed.
+    #[test]
+    fn codes_never_change_their_meaning() {
+        let now: Vec<String> = Code::ALL.iter().map(|code| format!("{code} {}", code.name())).collect();
+        assert_eq!(now, include_str!("codes.txt").lines().collect::<Vec<_>>());
+    }
+
     #[test]
     fn a_code_is_read_as_people_write_it() {
         for text in ["FD0101", "fd0101", "Fd101", " 101 ", "0101"] {

@@ -373,17 +373,8 @@ impl Decode for Argv {
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         if let Value::Scalar { text, .. } = &node.value {
-            let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
-            let list = format!("[{}]", words.join(", "));
-            let mut problem = cx.mismatch(Code::NotAList, node, &Self::expects());
-            // What means something to a shell is not for a program to take apart.
-            let plain = |c: char| {
-                c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '/' | ':' | '=' | ',')
-            };
-            if !words.is_empty() && text.chars().all(plain) {
-                problem = problem.fix(Fix::replace(node.span, text, &list));
-            }
-            cx.report(problem.help(format!("there is no shell in between; write {list}")));
+            let problem = cx.mismatch(Code::NotAList, node, &Self::expects());
+            cx.report(as_a_list(problem, node.span, text));
             return None;
         }
         let argv: Vec<String> = Vec::decode(node, cx)?;
@@ -396,6 +387,19 @@ impl Decode for Argv {
         }
         Some(Argv(argv))
     }
+}
+
+/// A command line as the list that it stands for, as long as nothing in it means something to a shell.
+fn as_a_list(problem: Problem, span: Span, line: &str) -> Problem {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " _-./:=,+@".contains(c);
+    if line.trim().is_empty() || !line.chars().all(plain) {
+        return problem
+            .help("there is no shell in between; write the words as a list, or [sh, -c, \"…\"] for a shell");
+    }
+    let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
+    let list = format!("[{}]", words.join(", "));
+    let problem = problem.help(format!("there is no shell in between; write {list}"));
+    problem.fix(Fix::replace(span, line, &list))
 }
 
 impl Decode for Undo {
