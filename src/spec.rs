@@ -162,6 +162,8 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) 
             problems.extend(lint::unused(root, draft));
         }
     }
+    // Last, since what it offers is no slip that would make something else unused.
+    problems.extend(lint::programs(root));
     let values = bindings.bare_values();
     Examined {
         experiment: read.and_then(draft::Draft::finish),

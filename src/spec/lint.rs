@@ -11,6 +11,7 @@ use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
 
+mod commands;
 mod guardrails;
 mod measures;
 mod order;
@@ -27,6 +28,13 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     measures::probes(draft, &mut problems);
     guardrails::guardrails(draft, &mut problems);
     measures::times(draft, &mut problems);
+    problems
+}
+
+/// The rules about the programs that the file runs.
+pub(super) fn programs(root: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    commands::programs(root, &mut problems);
     problems
 }
 
