@@ -44,7 +44,14 @@ pub struct Place {
 impl Finding {
     fn new(word: usize, message: impl Into<String>) -> Finding {
         let place = Place { word, within: None };
-        Finding { place, message: message.into(), label: String::new(), help: None, warning: false, offer: false }
+        Finding {
+            place,
+            message: message.into(),
+            label: String::new(),
+            help: None,
+            warning: false,
+            offer: false,
+        }
     }
 
     fn label(mut self, label: impl Into<String>) -> Finding {
@@ -118,9 +125,8 @@ fn is_assignment(word: &str) -> bool {
 fn script(arguments: &[&str]) -> Vec<Finding> {
     // `-c`, also among others: `-ec`, `-lc`.
     let is_c = |word: &&str| {
-        word.strip_prefix('-').is_some_and(|flags| {
-            flags.ends_with('c') && flags.chars().all(|flag| flag.is_ascii_lowercase())
-        })
+        word.strip_prefix('-')
+            .is_some_and(|flags| flags.ends_with('c') && flags.chars().all(|flag| flag.is_ascii_lowercase()))
     };
     let Some(at) = arguments.iter().position(is_c) else { return Vec::new() };
     // An option that takes a word (`-o pipefail`) may stand before: then this is not understood.
@@ -175,7 +181,11 @@ fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k s
             continue;
         }
         let distance = strsim::damerau_levenshtein(&lower, &candidate.to_ascii_lowercase());
-        if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+        // A letter is forgotten more often than one is added.
+        let nearer = |(least, found): (usize, &str)| {
+            distance < least || (distance == least && candidate.len() > found.len())
+        };
+        if distance <= most && best.is_none_or(nearer) {
             best = Some((distance, candidate));
         }
     }

@@ -157,8 +157,8 @@ def option(table, action, argument, service_id, operation, pairs):
 def options(table, arguments, service_id="", operation=""):
     parser = ArgTableArgParser(arguments)
     by_name = {argument.name: argument for argument in arguments.values()}
-    names = {name[2:] for action in parser._actions for name in action.option_strings}
-    pairs = {name for name in names if name.startswith("no-") and name[3:] in names}
+    flags = {name[2:] for action in parser._actions if action.nargs == 0 for name in action.option_strings}
+    pairs = {name for name in flags if name.startswith("no-") and name[3:] in flags}
     found = []
     for action in parser._actions:
         name = action.option_strings[0][2:] if action.option_strings else action.dest

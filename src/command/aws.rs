@@ -306,7 +306,8 @@ impl<'a> Line<'a> {
                 _ => finding.label("one word too many"),
             });
         } else if together
-            && let Some([_, second]) = given.free.windows(2).find(|pair| matches!(pair, [a, b] if a + 1 != *b))
+            && let Some([_, second]) =
+                given.free.windows(2).find(|pair| matches!(pair, [a, b] if a + 1 != *b))
         {
             self.findings.push(
                 Finding::new(*second, format!("the paths of `aws {path}` stand side by side"))
@@ -378,7 +379,8 @@ fn meaning(word: &str, known: &[Opt]) -> Meaning {
             None => !exact && negative && "no-".starts_with(name),
         }
     };
-    if let Some((option, negative)) = spellings().find(|(option, negative)| matches(option, *negative, true)) {
+    if let Some((option, negative)) = spellings().find(|(option, negative)| matches(option, *negative, true))
+    {
         return Meaning::One(*option, negative, false);
     }
     let mut found = spellings().filter(|(option, negative)| matches(option, *negative, false));
@@ -397,18 +399,37 @@ fn unknown_command(at: usize, path: &str, word: &str) -> Finding {
         path => format!("`aws {path}` has no operation `{}`", clip(word)),
     };
     let finding = Finding::new(at, message);
-    match suggestion(word, || table::below(path)) {
-        Some(near) => finding.label(format!("did you mean `{near}`?")),
-        None => finding.label(format!("not known to {}", table::source())),
+    if let Some(near) = suggestion(word, || table::below(path)) {
+        return finding.label(format!("did you mean `{near}`?"));
     }
+    let elsewhere = services_with(word);
+    if !path.is_empty() && !elsewhere.is_empty() {
+        return finding.label(format!("{} has it", listed(&elsewhere)));
+    }
+    finding.label(format!("not known to {}", table::source())).help(list_help(path))
+}
+
+/// The services that have an operation of this name, the first three of them.
+fn services_with(operation: &str) -> Vec<String> {
+    let has = |service: &&str| table::find(&format!("{service} {operation}")).is_some();
+    table::below("").filter(has).take(3).map(|service| format!("aws {service}")).collect()
+}
+
+/// How the CLI lists what there is.
+fn list_help(path: &str) -> String {
+    format!("`{}` lists what there is", format!("aws {path} help").replace("  ", " "))
 }
 
 fn incomplete(at: usize, path: &str) -> Finding {
     match path {
-        "" => Finding::new(at, "`aws` alone does nothing").label("a service and an operation are needed here"),
+        "" => {
+            Finding::new(at, "`aws` alone does nothing").label("a service and an operation are needed here")
+        }
         path if path.contains(' ') => Finding::new(at, format!("`aws {path}` alone does nothing"))
             .label("one of its commands is needed here"),
-        path => Finding::new(at, format!("`aws {path}` alone does nothing")).label("an operation is needed here"),
+        path => {
+            Finding::new(at, format!("`aws {path}` alone does nothing")).label("an operation is needed here")
+        }
     }
 }
 
@@ -421,7 +442,7 @@ fn unknown_option(at: usize, path: &str, name: &str, known: &[Opt]) -> Finding {
     };
     match suggestion(bare, names) {
         Some(near) => finding.label(format!("did you mean `--{near}`?")),
-        None => finding.label(format!("not known to {}", table::source())),
+        None => finding.label(format!("not known to {}", table::source())).help(list_help(path)),
     }
 }
 
@@ -433,11 +454,10 @@ fn suggestion<'k, I: Iterator<Item = &'k str>>(name: &str, known: impl Fn() -> I
     let wanted = letters(name);
     let words: Vec<&str> = name.split(['-', '_']).filter(|word| !word.is_empty()).collect();
     let has_all = |candidate: &str| words.iter().all(|word| candidate.split('-').any(|part| part == *word));
-    known()
-        .find(|candidate| letters(candidate) == wanted)
-        .or_else(|| nearest(name, known()))
-        .or_else(|| match words.len() {
+    known().find(|candidate| letters(candidate) == wanted).or_else(|| nearest(name, known())).or_else(|| {
+        match words.len() {
             0 | 1 => None,
             _ => known().filter(|candidate| has_all(candidate)).min_by_key(|candidate| candidate.len()),
-        })
+        }
+    })
 }

@@ -88,7 +88,9 @@ pub(super) fn expected(takes: Takes, value: &str) -> Option<String> {
     match takes {
         Takes::Text => None,
         Takes::Bool => match value {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False" => None,
+            "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False" => {
+                None
+            }
             _ => Some("true or false".to_owned()),
         },
         Takes::Integer => match value.parse::<i64>() {

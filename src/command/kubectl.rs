@@ -11,6 +11,9 @@ mod resource;
 
 const TABLE: Table = Table(include_str!("kubectl/table.txt"));
 
+/// Flags that had another name once.
+const RENAMED: [(&str, &str); 1] = [("delete-local-data", "delete-emptydir-data")];
+
 /// What is wrong with `words`, the first of which is the program.
 pub(super) fn judge(words: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -69,8 +72,11 @@ fn command(words: &[&str], globals: &[Flag], findings: &mut Vec<Finding>) -> Opt
         // The word that is not known yet may be the command.
         _ if at < words.len() || words.iter().any(|word| help(word)) => {}
         _ => findings.push(
-            Finding::new(words.len().saturating_sub(1), format!("`{}` alone does nothing", line(&named.path)))
-                .label("a command is needed here"),
+            Finding::new(
+                words.len().saturating_sub(1),
+                format!("`{}` alone does nothing", line(&named.path)),
+            )
+            .label("a command is needed here"),
         ),
     }
     None
@@ -162,7 +168,9 @@ impl Line<'_> {
         let Some(flag) = self.known.iter().find(|flag| flag.name == name).copied() else {
             let finding =
                 Finding::new(place, format!("`{}` has no flag `--{}`", line(self.path), clip(name)));
-            self.findings.push(match nearest(name, self.known.iter().map(|flag| flag.name)) {
+            let renamed = RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new);
+            let near = renamed.or_else(|| nearest(name, self.known.iter().map(|flag| flag.name)));
+            self.findings.push(match near {
                 Some(near) => finding.label(format!("did you mean `--{near}`?")),
                 None => finding.label(format!("not known to {}", TABLE.source())),
             });
@@ -174,18 +182,18 @@ impl Line<'_> {
     /// `-n value`, `-nvalue`, `-n=value`, `-it`.
     fn letters(&mut self, place: usize, text: &str) -> Option<usize> {
         let mut rest = text;
+        let name = text.split('=').next().unwrap_or_default();
+        if name.len() > 2 && self.known.iter().any(|flag| flag.name == name) {
+            let finding = Finding::new(place, format!("`-{name}` is read letter by letter"));
+            self.findings.push(finding.label(format!("did you mean `--{name}`?")));
+            return None;
+        }
         while let Some(letter) = rest.chars().next() {
             rest = rest.get(letter.len_utf8()..).unwrap_or_default();
             let Some(flag) = self.known.iter().find(|flag| flag.letter == Some(letter)).copied() else {
-                // `-timeout=5m` for `--timeout=5m`.
-                let name = text.split('=').next().unwrap_or_default();
-                let meant = self.known.iter().any(|flag| flag.name == name);
-                let finding =
-                    Finding::new(place, format!("`{}` has no flag `-{letter}`", line(self.path)));
-                self.findings.push(match meant {
-                    true => finding.label(format!("did you mean `--{name}`?")),
-                    false => finding.label(format!("not known to {}", TABLE.source())),
-                });
+                let message = format!("`{}` has no flag `-{letter}`", line(self.path));
+                let finding = Finding::new(place, message);
+                self.findings.push(finding.label(format!("not known to {}", TABLE.source())));
                 return None;
             };
             if let Some(value) = rest.strip_prefix('=') {
@@ -229,7 +237,8 @@ impl Line<'_> {
             );
         } else if flag.name == "patch"
             && value.trim_start().starts_with(['{', '['])
-            && !resource::closed(value) {
+            && !resource::closed(value)
+        {
             self.findings.push(
                 Finding::new(at, "the patch is broken").label("a quote or a bracket in it is never closed"),
             );

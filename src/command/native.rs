@@ -7,8 +7,20 @@ use super::{Finding, open};
 
 /// The options that say where and how to call, not what to do; an environment says them for an action.
 const ASIDE: &[&str] = &[
-    "region", "profile", "output", "query", "no-cli-pager", "no-paginate", "color", "endpoint-url", "debug",
-    "ca-bundle", "cli-read-timeout", "cli-connect-timeout", "no-verify-ssl", "cli-binary-format",
+    "region",
+    "profile",
+    "output",
+    "query",
+    "no-cli-pager",
+    "no-paginate",
+    "color",
+    "endpoint-url",
+    "debug",
+    "ca-bundle",
+    "cli-read-timeout",
+    "cli-connect-timeout",
+    "no-verify-ssl",
+    "cli-binary-format",
 ];
 
 /// An action in YAML, as it is written in an experiment.
@@ -49,16 +61,11 @@ impl Call<'_, '_> {
 /// The offer to let an action do what the operation `path` of the AWS CLI does.
 pub(super) fn offer(word: usize, path: &str, given: &[Given<'_>]) -> Option<Finding> {
     let native = native(path, &Call(given))?;
-    let undone = match (native.undone, native.irreversible) {
-        (true, _) => "waits for it, and undoes it when the run is aborted",
-        (_, true) => "waits for it, and says that it cannot be undone",
-        _ => "and waits for it",
-    };
-    let mut finding =
-        Finding::new(word, format!("`{}` does this, {undone}; a program is only run", native.name))
-            .label("an action can be planned, rehearsed dry and measured")
-            .help(yaml(&native))
-            .warning();
+    let undone = if native.undone { ", waits for it, and undoes it" } else { " and waits for it" };
+    let mut finding = Finding::new(word, format!("`{}` does this{undone}", native.name))
+        .label("as an action it can be planned, rehearsed dry and measured")
+        .help(yaml(&native))
+        .warning();
     finding.offer = true;
     Some(finding)
 }
@@ -109,7 +116,8 @@ fn rds(operation: &str, call: &Call<'_, '_>) -> Option<Native> {
     let mut arguments = Vec::new();
     let (name, known): (_, &[&str]) = match operation {
         "promote-read-replica" => {
-            arguments.extend(call.value("backup-retention-period").map(|days| ("backup_retention_period", days)));
+            arguments
+                .extend(call.value("backup-retention-period").map(|days| ("backup_retention_period", days)));
             ("rds.promote_read_replica", &["db-instance-identifier", "backup-retention-period"])
         }
         "reboot-db-instance" => {
@@ -159,7 +167,13 @@ fn ecs(operation: &str, call: &Call<'_, '_>) -> Option<Native> {
             let undone = call.value("desired-count").is_some();
             let target = ("ecs.service", vec![("cluster", cluster), ("service", call.value("service")?)]);
             let some = !arguments.is_empty();
-            some.then_some(Native { name: "ecs.update_service", target, arguments, irreversible: false, undone })
+            some.then_some(Native {
+                name: "ecs.update_service",
+                target,
+                arguments,
+                irreversible: false,
+                undone,
+            })
         }
         _ => None,
     }
@@ -189,7 +203,8 @@ fn record(batch: &str) -> Option<(String, String, String, Option<String>)> {
     let [change] = batch.get("Changes")?.as_array()?.as_slice() else { return None };
     let set = change.get("ResourceRecordSet")?;
     let plain = ["Name", "Type", "TTL", "ResourceRecords"];
-    if change.get("Action")? != "UPSERT" || set.as_object()?.keys().any(|key| !plain.contains(&key.as_str())) {
+    if change.get("Action")? != "UPSERT" || set.as_object()?.keys().any(|key| !plain.contains(&key.as_str()))
+    {
         return None;
     }
     let text = |key: &str| Some(scalar(set.get(key)?.as_str()?));

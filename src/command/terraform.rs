@@ -29,7 +29,8 @@ fn command(words: &[&str], findings: &mut Vec<Finding>) -> Option<(usize, String
             _ if open(word) => return None,
             "chdir" => {
                 findings.push(
-                    Finding::new(at, "`-chdir` has no value").label("expected its value behind `=`: -chdir=DIR"),
+                    Finding::new(at, "`-chdir` has no value")
+                        .label("expected its value behind `=`: -chdir=DIR"),
                 );
                 return None;
             }
@@ -55,7 +56,8 @@ fn command(words: &[&str], findings: &mut Vec<Finding>) -> Option<(usize, String
             return None;
         }
         let next = if path.is_empty() { (*word).to_owned() } else { format!("{path} {word}") };
-        let Some((nature, flags)) = TABLE.command(&next).filter(|_| !word.contains(' ') && *word != "*") else {
+        let Some((nature, flags)) = TABLE.command(&next).filter(|_| !word.contains(' ') && *word != "*")
+        else {
             findings.push(unknown(at, &path, word));
             return None;
         };
@@ -146,7 +148,8 @@ fn check(flag: &Flag, (at, value): (usize, &str), findings: &mut Vec<Finding>) {
         );
     } else if flag.name == "var" && !value.contains('=') {
         findings.push(
-            Finding::new(at, format!("`{}` gives no variable a value", clip(value))).label("expected NAME=VALUE"),
+            Finding::new(at, format!("`{}` gives no variable a value", clip(value)))
+                .label("expected NAME=VALUE"),
         );
     }
 }

@@ -297,7 +297,18 @@ mod tests {
             ["set -e", "a b", "c", "d", "e", "f", "g"]
         );
         assert_eq!(script("").expect("commands"), [""; 0]);
-        for given_up in ["a 'b", "a \"b", "(a)", "f() { a; }", "a <<E\nb\nE", "a $(b", "case x in y) ;; esac", "a >", "a `b", "a\\"] {
+        for given_up in [
+            "a 'b",
+            "a \"b",
+            "(a)",
+            "f() { a; }",
+            "a <<E\nb\nE",
+            "a $(b",
+            "case x in y) ;; esac",
+            "a >",
+            "a `b",
+            "a\\",
+        ] {
             assert_eq!(script(given_up), None, "{given_up}");
         }
         for not_one in ["a | b", "a; b", "", "a > b"] {

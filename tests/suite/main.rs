@@ -7,6 +7,7 @@ mod aws_faults;
 mod bad_files;
 mod bad_luck;
 mod calibrate;
+mod commands;
 mod contract;
 mod crashes;
 mod disks;

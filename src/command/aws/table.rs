@@ -268,9 +268,13 @@ mod tests {
         assert_eq!((nature, id.required, id.kind), (Nature::Operation, true, Kind::One(Form::Text)));
         assert_eq!(option("ecs update-service", "force-new-deployment").1.kind, Kind::Pair);
         assert_eq!(option("ec2 terminate-instances", "instance-ids").1.kind, Kind::List(Form::Text));
-        assert_eq!(option("autoscaling set-desired-capacity", "desired-capacity").1.kind, Kind::One(Form::Integer));
+        assert_eq!(
+            option("autoscaling set-desired-capacity", "desired-capacity").1.kind,
+            Kind::One(Form::Integer)
+        );
         assert_eq!(option("s3 cp", "paths").1.kind, Kind::Custom(2, 2));
-        let Kind::One(Form::Enum(number)) = option("rds modify-db-cluster", "database-insights-mode").1.kind else {
+        let Kind::One(Form::Enum(number)) = option("rds modify-db-cluster", "database-insights-mode").1.kind
+        else {
             panic!("an enum")
         };
         assert_eq!(values(number).collect::<Vec<_>>(), ["standard", "advanced"]);
