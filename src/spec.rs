@@ -73,7 +73,7 @@ impl Loaded {
 /// Reads the experiment at `path`. The error holds every problem of the file.
 pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let (source, root, problems) = source::read(path)?;
-    let examined = examine(path, &root, problems, given);
+    let examined = examine((path, &source.text), &root, problems, given);
     let diagnostics =
         |problems| Diagnostics { path: source.path.clone(), text: source.text.clone(), problems };
     if examined.problems.iter().any(|problem| !problem.warning) {
@@ -118,7 +118,7 @@ pub fn check(path: &Path) -> Result<Checked, Diagnostics> {
             }
         }
     }
-    let problems = examine(path, &root, problems, &Given::default()).problems;
+    let problems = examine((path, &source.text), &root, problems, &Given::default()).problems;
     Ok(Checked::Experiment(Diagnostics { path: source.path, text: source.text, problems }))
 }
 
@@ -139,7 +139,7 @@ struct Examined {
 }
 
 /// Reads the variables, then everything else with their values, then asks the rules.
-fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) -> Examined {
+fn examine((path, text): (&Path, &str), root: &Node, mut problems: Vec<Problem>, given: &Given) -> Examined {
     if let Some(problem) = wrong_kind(root) {
         problems.push(problem);
         let (redactor, values) = (Redactor::new(), BTreeMap::new());
@@ -163,7 +163,7 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) 
         }
     }
     // Last, since what it offers is no slip that would make something else unused.
-    problems.extend(lint::programs(root));
+    problems.extend(lint::programs(text, root));
     let values = bindings.bare_values();
     Examined {
         experiment: read.and_then(draft::Draft::finish),

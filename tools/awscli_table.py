@@ -86,7 +86,7 @@ class Table:
     def enum(self, values):
         """The number of a list of values; None for one that is not kept."""
         values = list(values)
-        if not values or len(values) > LONGEST_ENUM or any("|" in v or "\t" in v for v in values):
+        if not values or len(values) > LONGEST_ENUM or any("|" in v or "\t" in v or not v.isascii() for v in values):
             return None
         return self.enums.setdefault("|".join(values), f"{len(self.enums):04}")
 
@@ -233,6 +233,7 @@ def main():
         table.lines[path] = " ".join([table.lines[path], *added])
     lines = [f"{path}\t{line}" for path, line in table.lines.items()]
     lines += [f"%{number}\t{values}" for values, number in table.enums.items()]
+    lines.append("+\t" + " ".join(sorted(path for path in table.lines if " " not in path and path != "*")))
     out = sys.stdout
     out.write(f"# botocore {botocore.__version__}, awscli {awscli.__version__}\n")
     for line in sorted(lines, key=lambda line: line.encode()):

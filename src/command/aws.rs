@@ -101,7 +101,7 @@ impl<'a> Line<'a> {
                 self.global(&path, globals)?;
                 continue;
             }
-            let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
             let next = if path.is_empty() { word.to_owned() } else { format!("{path} {word}") };
             let Some((nature, _)) = table::command(&next).filter(|_| plain) else {
                 self.findings.push(unknown_command(self.at, &path, word));
@@ -399,7 +399,11 @@ fn unknown_command(at: usize, path: &str, word: &str) -> Finding {
         path => format!("`aws {path}` has no operation `{}`", clip(word)),
     };
     let finding = Finding::new(at, message);
-    if let Some(near) = suggestion(word, || table::below(path)) {
+    let near = match path {
+        "" => suggestion(word, table::services),
+        path => suggestion(word, || table::below(path)),
+    };
+    if let Some(near) = near {
         return finding.label(format!("did you mean `{near}`?"));
     }
     let elsewhere = services_with(word);
@@ -412,7 +416,7 @@ fn unknown_command(at: usize, path: &str, word: &str) -> Finding {
 /// The services that have an operation of this name, the first three of them.
 fn services_with(operation: &str) -> Vec<String> {
     let has = |service: &&str| table::find(&format!("{service} {operation}")).is_some();
-    table::below("").filter(has).take(3).map(|service| format!("aws {service}")).collect()
+    table::services().filter(has).take(3).map(|service| format!("aws {service}")).collect()
 }
 
 /// How the CLI lists what there is.

@@ -206,7 +206,7 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn no_words_panic_and_every_place_is_there(words in prop::collection::vec(word(), 0..9)) {

@@ -226,6 +226,15 @@ impl<'t> Splitter<'t> {
                     let end = self.rest().find('\'')?;
                     self.at += end + 1;
                 }
+                '"' => loop {
+                    match self.take()? {
+                        '"' => break,
+                        '\\' => {
+                            self.take()?;
+                        }
+                        _ => {}
+                    }
+                },
                 '\\' => {
                     self.take()?;
                 }

@@ -17,6 +17,8 @@ mod measures;
 mod order;
 mod steps;
 
+pub(super) use commands::programs;
+
 /// The rules about a draft.
 pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -28,13 +30,6 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
     measures::probes(draft, &mut problems);
     guardrails::guardrails(draft, &mut problems);
     measures::times(draft, &mut problems);
-    problems
-}
-
-/// The rules about the programs that the file runs.
-pub(super) fn programs(root: &Node) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    commands::programs(root, &mut problems);
     problems
 }
 

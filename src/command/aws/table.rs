@@ -7,6 +7,7 @@
 //!   `!` before the name of a required one, `:` and the kind of its value behind it (see [`Kind`]), and its name in
 //!   `<>` when it is a positional word.
 //! - `*`: the options that every command takes.
+//! - `+`: the names of the services, a space between.
 //! - `%0042`: the values of an enum, `|` between.
 //!
 //! It knows the form of the table, and nothing of how a command line is read.
@@ -110,9 +111,9 @@ pub(super) fn command(path: &str) -> Option<(Nature, impl Iterator<Item = Opt> +
     Some((nature, options.split(' ').filter(|word| !word.is_empty()).map(option)))
 }
 
-/// The names of what stands directly below a group; of the services for the empty path.
+/// The names of what stands directly below a group.
 pub(super) fn below(path: &str) -> impl Iterator<Item = &'static str> + use<> {
-    let prefix = if path.is_empty() { String::new() } else { format!("{path} ") };
+    let prefix = format!("{path} ");
     let mut at = first_not_below(&prefix);
     std::iter::from_fn(move || {
         loop {
@@ -120,11 +121,16 @@ pub(super) fn below(path: &str) -> impl Iterator<Item = &'static str> + use<> {
             let rest = line.strip_prefix(prefix.as_str())?;
             at += line.len() + 1;
             let name = rest.split('\t').next().unwrap_or_default();
-            if !name.contains(' ') && !name.starts_with(['*', '%', '#']) {
+            if !name.contains(' ') {
                 return Some(name);
             }
         }
     })
+}
+
+/// The names of the services, and of the CLI's own commands.
+pub(super) fn services() -> impl Iterator<Item = &'static str> + use<> {
+    find("+").into_iter().flat_map(|names| names.split(' '))
 }
 
 /// The values of an enum.
@@ -190,8 +196,7 @@ fn form(text: &'static str) -> Form {
 
 /// Where the first line begins that is not below `key`, in the order of bytes.
 fn first_not_below(key: &str) -> usize {
-    let bytes = TABLE.as_bytes();
-    let (mut low, mut high) = (0, bytes.len());
+    let (mut low, mut high) = (0, TABLE.len());
     while low < high {
         let middle = low + (high - low) / 2;
         let begin = begin_of_line(middle);
@@ -208,14 +213,14 @@ fn first_not_below(key: &str) -> usize {
 
 /// Where the line begins that the byte at `at` stands in.
 fn begin_of_line(at: usize) -> usize {
-    let before = TABLE.as_bytes().get(..at).unwrap_or_default();
-    before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+    // The table is ASCII: every byte begins a character.
+    TABLE.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)
 }
 
 /// The line that begins at `at`; `None` at the end.
 fn line_at(at: usize) -> Option<&'static str> {
     let rest = TABLE.get(at..)?;
-    let end = rest.as_bytes().iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let end = rest.find('\n').unwrap_or(rest.len());
     rest.get(..end).filter(|line| !line.is_empty())
 }
 
@@ -231,12 +236,12 @@ mod tests {
     fn every_line_has_the_form_that_is_searched() {
         assert!(source().starts_with("botocore 1."), "{}", source());
         let lines: Vec<&str> = TABLE.lines().skip(1).collect();
-        assert!(lines.len() > 15_000, "{}", lines.len());
+        assert!(lines.len() > 15_000 && TABLE.is_ascii(), "{}", lines.len());
         assert!(lines.is_sorted_by(|a, b| key(a) < key(b)));
         for line in &lines {
             let (key, known) = line.split_once('\t').expect("a tab");
             assert_eq!(find(key), Some(known));
-            if key.starts_with('%') {
+            if key.starts_with(['%', '+']) {
                 continue;
             }
             assert!(known.starts_with(['+', '*', '@', '.', '-', '~']), "{line}");
@@ -256,7 +261,7 @@ mod tests {
 
     #[test]
     fn samples_are_as_the_service_models_have_them() {
-        assert!(below("").count() > 350 && below("").all(|name| find(name).is_some()));
+        assert!(services().count() > 350 && services().all(|name| find(name).is_some()));
         for service in ["ec2", "rds", "s3api", "elbv2", "route53-recovery-cluster", "arc-zonal-shift", "zz"] {
             assert_eq!(find(service).is_some(), service != "zz", "{service}");
         }

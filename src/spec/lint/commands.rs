@@ -3,81 +3,98 @@
 //! It looks at the file as it is written, not at what values make of it: so a finding stands at the very word, and
 //! shows no value that is secret.
 
+use std::ops::Range;
+
 use crate::command::{self, Finding};
 use crate::notation::decode::Problem;
 use crate::notation::yaml::{Key, Node, Span, Value};
 
 /// The rules about every program of an experiment: those of `run` steps, of their undoing, of `command` probes.
-pub(super) fn programs(root: &Node, problems: &mut Vec<Problem>) {
+/// `text` is the file that `root` was read from.
+pub(in crate::spec) fn programs(text: &str, root: &Node) -> Vec<Problem> {
+    let mut programs = Programs { text, problems: Vec::new() };
     for step in items(root, "steps") {
-        program(child(step, "run"), true, problems);
-        program(child(step, "undo"), false, problems);
-        for check in items(step, "verify") {
-            probe(check, problems);
-        }
+        programs.program(child(step, "run"), true);
+        programs.program(child(step, "undo"), false);
+        items(step, "verify").iter().for_each(|check| programs.probe(check));
     }
     if let Some(Value::Map(probes)) = child(root, "probes").map(|node| &node.value) {
-        probes.iter().for_each(|(_, node)| probe(node, problems));
+        probes.iter().for_each(|(_, node)| programs.probe(node));
     }
+    programs.problems
 }
 
-/// A `run` or an `undo` in either form. An action is offered only for what a step does itself.
-fn program(node: Option<&Node>, offer: bool, problems: &mut Vec<Problem>) {
-    let Some(node) = node else { return };
-    match &node.value {
-        Value::List(words) => list(words, offer, problems),
-        Value::Map(_) => {
-            program(child(node, "program"), offer, problems);
-            program(child(node, "undo"), false, problems);
-        }
-        _ => {}
-    }
+struct Programs<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
 }
 
-fn probe(node: &Node, problems: &mut Vec<Problem>) {
-    if let Some(Value::List(words)) =
-        child(node, "command").and_then(|command| child(command, "run")).map(|node| &node.value)
-    {
-        list(words, false, problems);
-    }
-}
-
-/// One argument list.
-fn list(words: &[Node], offer: bool, problems: &mut Vec<Problem>) {
-    let texts: Option<Vec<&str>> = words.iter().map(scalar).collect();
-    // What is no text has been reported where the list is read.
-    let Some(texts) = texts else { return };
-    // `$${` is how a file writes `${`: what the program gets is not known here either way.
-    for finding in command::judge(&texts) {
-        if !offer && finding.offer {
-            continue;
-        }
-        if let Some(word) = words.get(finding.place.word) {
-            problems.push(problem(word, finding));
+impl Programs<'_> {
+    /// A `run` or an `undo` in either form. An action is offered only for what a step does itself.
+    fn program(&mut self, node: Option<&Node>, offer: bool) {
+        match node.map(|node| &node.value) {
+            Some(Value::List(words)) => self.list(words, offer),
+            Some(Value::Map(_)) => {
+                let inside = |name| node.and_then(|node| child(node, name));
+                self.program(inside("program"), offer);
+                self.program(inside("undo"), false);
+            }
+            _ => {}
         }
     }
+
+    fn probe(&mut self, node: &Node) {
+        let run = child(node, "command").and_then(|command| child(command, "run"));
+        if let Some(Value::List(words)) = run.map(|node| &node.value) {
+            self.list(words, false);
+        }
+    }
+
+    /// One argument list.
+    fn list(&mut self, words: &[Node], offer: bool) {
+        // What is no text has been reported where the list is read.
+        let Some(texts) = words.iter().map(scalar).collect::<Option<Vec<&str>>>() else { return };
+        for finding in command::judge(&texts) {
+            let Some(word) = words.get(finding.place.word).filter(|_| offer || !finding.offer) else {
+                continue;
+            };
+            self.problems.push(problem(self.text, word, finding));
+        }
+    }
 }
 
-fn problem(word: &Node, finding: Finding) -> Problem {
-    let within = finding.place.within.clone().and_then(|within| part(word, within));
+fn problem(text: &str, word: &Node, finding: Finding) -> Problem {
+    let within = finding.place.within.and_then(|within| part(text, word, within));
     let mut problem = Problem::new(within.unwrap_or(word.span), finding.message).label(finding.label);
     problem.help = finding.help;
     problem.warning = finding.warning;
     problem
 }
 
-/// The place of a part of a scalar; `None` where quoting or folding makes the text another than the source.
-fn part(word: &Node, within: std::ops::Range<usize>) -> Option<Span> {
-    let text = scalar(word)?;
-    let length = word.span.end.checked_sub(word.span.start)?;
-    let quotes = length.checked_sub(text.len())?;
-    let before = match (&word.value, quotes) {
-        (Value::Scalar { plain: true, .. }, 0) => 0,
-        (Value::Scalar { plain: false, .. }, 2) => 1,
-        _ => return None,
-    };
-    let start = word.span.start + before;
-    Some(Span { start: start + within.start, end: start + within.end })
+/// The place of a part of a scalar's text, whatever quoting, folding and indentation add to it in the file. `None`
+/// where escapes stand for other characters.
+fn part(text: &str, word: &Node, within: Range<usize>) -> Option<Span> {
+    let written = text.get(word.span.start..word.span.end)?;
+    let mut rest = written.char_indices();
+    let (mut start, mut end) = (None, None);
+    for (at, character) in scalar(word)?.char_indices() {
+        let matching = |c: char| c == character || (c.is_whitespace() && character.is_whitespace());
+        let place = loop {
+            match rest.next()? {
+                (place, c) if matching(c) => break place,
+                (_, c) if c.is_whitespace() || matches!(c, '"' | '\'' | '\\') => {}
+                _ => return None,
+            }
+        };
+        if at >= within.end {
+            break;
+        }
+        if at >= within.start {
+            start.get_or_insert(place);
+            end = Some(place + character.len_utf8());
+        }
+    }
+    Some(Span { start: word.span.start + start?, end: word.span.start + end? })
 }
 
 fn scalar(node: &Node) -> Option<&str> {
