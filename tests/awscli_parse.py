@@ -17,6 +17,7 @@ for name in ("AWS_PROFILE", "AWS_REGION"):
     os.environ.pop(name, None)
 
 import awscli.clidriver as clidriver
+import awscli.paramfile
 from awscli.customizations import waiters
 from awscli.customizations.commands import BasicCommand
 from botocore import xform_name
@@ -31,6 +32,7 @@ BEYOND = (
     "Unable to locate credentials",
     "Unable to load paramfile",
     "The config profile",
+    "Blob values must be a path to a file",
 )
 
 
@@ -55,6 +57,8 @@ def stop_before_running(kind):
         stop_before_running(child)
 
 
+# A value that is a URL is not fetched.
+awscli.paramfile.REMOTE_PREFIX_MAP.clear()
 clidriver.CLIOperationCaller.invoke = invoke
 waiters.WaiterCaller.invoke = invoke
 

@@ -101,21 +101,12 @@ fn what_a_program_refuses_is_an_error() {
     }
 }
 
-/// The AWS CLI itself, version 1, parses every line and makes no call.
-#[test]
-fn the_aws_cli_agrees() {
-    let python = root().join(".test/awscli/bin/python");
+/// Why version 1 of the AWS CLI itself refuses each command line, making no call. `None` when it is not there.
+fn asked(lines: &[Line]) -> Option<Vec<Option<String>>> {
+    let python = python();
     if !have("the AWS CLI", python.exists()) {
-        return;
+        return None;
     }
-    let text = std::fs::read_to_string(file()).expect("the lines");
-    let known = |line: &Line| {
-        let open = line.words.iter().any(|word| word.contains("${"));
-        line.words.first().is_some_and(|word| word == "aws")
-            && !open
-            && !line.words.contains(&"help".to_owned())
-    };
-    let lines: Vec<Line> = lines(&text).into_iter().filter(known).collect();
     let mut child = Command::new(python)
         .arg(root().join("tests/awscli_parse.py"))
         .current_dir(std::env::temp_dir())
@@ -130,17 +121,93 @@ fn the_aws_cli_agrees() {
     let output = child.wait_with_output().expect("ended");
     writer.join().expect("joined").expect("written");
     let answers = String::from_utf8(output.stdout).expect("text");
-    assert_eq!(answers.lines().count(), lines.len());
-    for (line, answer) in lines.iter().zip(answers.lines()) {
-        let accepted = answer == "null";
-        assert_eq!(
-            accepted,
-            matches!(line.how.as_str(), "ok" | "odd"),
-            "{} {}: {answer}",
-            line.how,
-            line.text
-        );
+    let answers: Vec<Option<String>> =
+        answers.lines().map(|answer| serde_json::from_str(answer).expect("an answer")).collect();
+    assert_eq!(answers.len(), lines.len());
+    Some(answers)
+}
+
+fn python() -> PathBuf {
+    root().join(".test/awscli/bin/python")
+}
+
+#[test]
+fn the_aws_cli_agrees() {
+    let text = std::fs::read_to_string(file()).expect("the lines");
+    let known = |line: &Line| {
+        let open = line.words.iter().any(|word| word.contains("${") || word == "help");
+        line.words.first().is_some_and(|word| word == "aws") && !open
+    };
+    let lines: Vec<Line> = lines(&text).into_iter().filter(known).collect();
+    let Some(answers) = asked(&lines) else { return };
+    let expected = |line: &Line| matches!(line.how.as_str(), "ok" | "odd");
+    let disagree: Vec<String> = lines
+        .iter()
+        .zip(answers)
+        .filter(|(line, answer)| answer.is_none() != expected(line))
+        .map(|(line, answer)| format!("{} {}: {answer:?}", line.how, line.text))
+        .collect();
+    assert_eq!(disagree, [""; 0]);
+}
+
+/// The command lines of the AWS CLI's own documentation, as far as they can be read.
+fn examples() -> Vec<Line> {
+    let installed = python().parent().and_then(Path::parent).expect("an environment").join("lib");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(installed)
+        .expect("a folder")
+        .map(|python| python.expect("a folder").path().join("site-packages/awscli/examples"))
+        .collect();
+    let mut lines = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let text: String = text.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+            for (at, _) in text.match_indices("\n    aws ") {
+                lines.extend(example(&text[at + 5..]));
+            }
+        }
     }
+    lines
+}
+
+/// The command at the beginning of `text`: to the first line that neither ends in `\` nor leaves a quote open.
+fn example(text: &str) -> Option<Line> {
+    let ends = text.match_indices('\n').map(|(at, _)| at).filter(|at| !text[..*at].ends_with('\\'));
+    ends.take(40).find_map(|end| {
+        let words: Vec<String> = split_command(&text[..end])?.into_iter().map(|(_, word)| word).collect();
+        Some(Line { how: String::new(), text: text[..end].to_owned(), words })
+    })
+}
+
+/// What the documentation of the AWS CLI shows is right, unless the CLI itself refuses it; and the CLI takes what is
+/// right here, of which every fiftieth is asked.
+#[test]
+fn the_examples_of_the_aws_cli_are_right() {
+    if !have("the AWS CLI", python().exists()) {
+        return;
+    }
+    let (refused, accepted): (Vec<Line>, Vec<Line>) = examples().into_iter().partition(Line::refused);
+    assert!(refused.len() + accepted.len() > 3000, "{}", accepted.len());
+    let asking: Vec<Line> = refused.into_iter().chain(accepted.into_iter().step_by(50)).collect();
+    let Some(answers) = asked(&asking) else { return };
+    let mut disagree = Vec::new();
+    for (line, answer) in asking.iter().zip(&answers) {
+        let said = found(&line.words);
+        // What an enum does not have, the CLI sends all the same; an empty word, it forgets.
+        let sent = said.contains("upper and lower case count")
+            || said.contains("is no value for")
+            || line.words.contains(&String::new());
+        if line.refused() != answer.is_some() && !(sent && answer.is_none()) {
+            disagree.push(format!("{}\n{said}{answer:?}\n", line.text));
+        }
+    }
+    println!("asked for {} lines, {} refused", asking.len(), answers.iter().flatten().count());
+    assert_eq!(disagree.len(), 0, "{}", disagree.join("\n"));
 }
 
 /// What the programs say when they do not know a word. What they say of a cluster or a configuration that is not
