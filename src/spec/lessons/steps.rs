@@ -138,4 +138,18 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nkind: Runbook\nname: example\nsteps: []\n",
         "\nkind: Runbook\nname: example\nsteps:\n  - { name: call, manual: Call the owner of the orders database }\n",
     ),
+    error(
+        Code::CommandLine,
+        "The program has no such subcommand, option or value, or lacks one that it needs: it would refuse the line when the step \
+         runs. What `aws`, `kubectl` and `terraform` take is known without asking them.",
+        "\nsteps:\n  - { name: look, run: [aws, ec2, describe-instance] }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: look, run: [aws, ec2, describe-instances] }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    warning(
+        Code::ActionDoesThis,
+        "The command is right, and an action of firedrill does the same: it waits until the fault has taken hold, knows its undo \
+         where there is one, and is checked for its preconditions and permissions beforehand.",
+        "\ntargets: {}\nsteps:\n  - { name: stop it, run: [aws, ec2, stop-instances, --instance-ids, i-0abc123def4567890] }\n",
+        "\ntargets: { web: { ec2.instance: { id: i-0abc123def4567890 } } }\nsteps:\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
 ];
