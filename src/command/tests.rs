@@ -102,10 +102,10 @@ fn what_an_action_can_do_is_offered_with_its_arguments() {
 #[test]
 fn every_offer_can_be_read_as_an_experiment() {
     for line in [
-        "aws ec2 terminate-instances --instance-ids i-1",
-        "aws ec2 stop-instances --instance-ids i-1",
-        "aws ec2 start-instances --instance-ids i-1 i-2",
-        "aws ec2 reboot-instances --instance-ids i-1",
+        "aws ec2 terminate-instances --instance-ids i-0abc123def4567890",
+        "aws ec2 stop-instances --instance-ids i-0abc123def4567890",
+        "aws ec2 start-instances --instance-ids i-0abc123def4567890 i-0abc123def4567891",
+        "aws ec2 reboot-instances --instance-ids i-0abc123def4567890",
         "aws rds reboot-db-instance --db-instance-identifier x --force-failover",
         "aws rds stop-db-instance --db-instance-identifier true",
         "aws rds start-db-instance --db-instance-identifier x",
@@ -113,7 +113,7 @@ fn every_offer_can_be_read_as_an_experiment() {
         "aws rds promote-read-replica --db-instance-identifier x --backup-retention-period 7",
         "aws ecs stop-task --cluster a --task 'b c' --reason 'it is \"one\"'",
         "aws ecs update-service --cluster a --service b --force-new-deployment",
-        "aws route53 change-resource-record-sets --hosted-zone-id Z1 --change-batch file://x.json",
+        "aws route53 change-resource-record-sets --hosted-zone-id Z0123456789ABC --change-batch file://x.json",
     ] {
         let help = offer(line).unwrap_or_else(|| panic!("no offer for {line}"));
         let yaml = help.split_once('\n').expect("lines").1;

@@ -6,7 +6,8 @@ use crate::notation::code::Code;
 pub(super) const LESSONS: &[Lesson] = &[
     error(
         Code::NothingDone,
-        "The step has a name and perhaps a timeout, and does not say what is done: `action`, `run` or `wait`.",
+        "The step has a name and perhaps a timeout, and does not say what is done: `action`, `run`, `manual`, `approve`, \
+         `wait`, `wait_until` or `runbook`.",
         "\nsteps:\n  - { name: stop it, timeout: 5m }\n",
         "\nsteps:\n  - { name: stop it, timeout: 5m, action: { ec2.stop_instances: { target: web } } }\n",
     ),
