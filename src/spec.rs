@@ -89,7 +89,7 @@ impl Loaded {
 pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let (source, root, problems) = source::read(path)?;
     let read = Cell::new(0);
-    let examined = examine(path, &root, problems, &shelf(path, given, &read));
+    let examined = examine((path, &source.text), &root, problems, &shelf(path, given, &read));
     let diagnostics =
         |problems| Diagnostics { path: source.path.clone(), text: source.text.clone(), problems };
     if examined.problems.iter().any(|problem| !problem.warning) {
@@ -147,7 +147,7 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
         }
     }
     let (given, read) = (Given::default(), Cell::new(0));
-    let problems = examine(path, &root, problems, &shelf(path, &given, &read)).problems;
+    let problems = examine((path, &source.text), &root, problems, &shelf(path, &given, &read)).problems;
     let diagnostics = Diagnostics { path: source.path, text: source.text, problems };
     Ok(match kind(&root) == Some(FileKind::Runbook.word()) {
         true => Checked::Runbook(diagnostics),
@@ -187,7 +187,12 @@ struct Examined {
 }
 
 /// Reads the variables, then everything else with their values, then asks the rules.
-fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, shelf: &Shelf<'_>) -> Examined {
+fn examine(
+    (path, text): (&Path, &str),
+    root: &Node,
+    mut problems: Vec<Problem>,
+    shelf: &Shelf<'_>,
+) -> Examined {
     let kind = match right_kind(root) {
         Ok(kind) => kind,
         Err(problem) => {
@@ -218,6 +223,8 @@ fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, shelf: &Shelf<'
         name = draft.name.as_ref().map(|name| name.value.clone());
         steps = runbook::outline(&draft.steps);
     }
+    // Last, since what it offers is no slip that would make something else unused.
+    problems.extend(lint::programs(text, root));
     let mut values = bindings.bare_values();
     values.extend(gathered.values);
     let mut redactor = bindings.redactor();

@@ -136,6 +136,8 @@ codes! {
     RunbookInItself = 319, "a runbook that runs itself";
     MisplacedKey = 320, "a key that this kind of step does not take";
     NoStep = 321, "a runbook without a step";
+    CommandLine = 322, "a command line that its program does not take";
+    ActionDoesThis = 323, "a command that an action does, and measures";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

@@ -12,6 +12,7 @@ use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
 
+mod commands;
 mod fits;
 mod guardrails;
 mod measures;
@@ -19,6 +20,8 @@ mod order;
 mod programs;
 pub(super) mod resources;
 mod steps;
+
+pub(super) use commands::programs;
 
 /// The rules about a draft.
 pub(super) fn draft(draft: &Draft) -> Vec<Problem> {

@@ -218,7 +218,7 @@ fn read(
     let mut trail = shelf.trail.clone();
     trail.push(canonical(file));
     let inner = Shelf { given: &given, trail, read: shelf.read };
-    let mut examined = examine(&shown, &root, flaws, &inner);
+    let mut examined = examine((&shown, &text.text), &root, flaws, &inner);
     let flaws = std::mem::take(&mut examined.problems);
     if flaws.iter().any(|problem| !problem.warning) {
         let diagnostics = super::Diagnostics { path: text.path, text: text.text, problems: flaws };

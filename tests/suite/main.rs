@@ -8,6 +8,7 @@ mod bad_files;
 mod bad_luck;
 mod calibrate;
 mod checks;
+mod commands;
 mod contract;
 mod crashes;
 mod disks;

@@ -6,7 +6,8 @@ use crate::notation::code::Code;
 pub(super) const LESSONS: &[Lesson] = &[
     error(
         Code::NothingDone,
-        "The step has a name and perhaps a timeout, and does not say what is done: `action`, `run` or `wait`.",
+        "The step has a name and perhaps a timeout, and does not say what is done: `action`, `run`, `manual`, `approve`, \
+         `wait`, `wait_until` or `runbook`.",
         "\nsteps:\n  - { name: stop it, timeout: 5m }\n",
         "\nsteps:\n  - { name: stop it, timeout: 5m, action: { ec2.stop_instances: { target: web } } }\n",
     ),
@@ -137,5 +138,19 @@ pub(super) const LESSONS: &[Lesson] = &[
         "A runbook is what people follow, step by step, and this one has no step: there is nothing to carry out, to check or to time.",
         "\nkind: Runbook\nname: example\nsteps: []\n",
         "\nkind: Runbook\nname: example\nsteps:\n  - { name: call, manual: Call the owner of the orders database }\n",
+    ),
+    error(
+        Code::CommandLine,
+        "The program has no such subcommand, option or value, or lacks one that it needs: it would refuse the line when the step \
+         runs. What `aws`, `kubectl` and `terraform` take is known without asking them.",
+        "\nsteps:\n  - { name: look, run: [aws, ec2, describe-instance] }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: look, run: [aws, ec2, describe-instances] }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    warning(
+        Code::ActionDoesThis,
+        "The command is right, and an action of firedrill does the same: it waits until the fault has taken hold, knows its undo \
+         where there is one, and is checked for its preconditions and permissions beforehand.",
+        "\ntargets: {}\nsteps:\n  - { name: stop it, run: [aws, ec2, stop-instances, --instance-ids, i-0abc123def4567890] }\n",
+        "\ntargets: { web: { ec2.instance: { id: i-0abc123def4567890 } } }\nsteps:\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
     ),
 ];
