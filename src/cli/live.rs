@@ -107,7 +107,8 @@ impl Live {
             self.line(line);
         }
         if let Some(question) = after.filter(|after| lines.is_empty() && before.as_ref() != Some(after)) {
-            super::say(&question);
+            let away = if self.panel.is_some() { "\r\x1b[2K" } else { "\n" };
+            super::say(&format!("{away}{question}"));
         }
     }
 
@@ -152,10 +153,7 @@ impl Panel {
 impl View for Live {
     fn event(&mut self, event: &Event) {
         if let EventKind::StepFinished { step, .. } = &event.kind {
-            self.with_prompt(|prompt| {
-                prompt.ended(step);
-                Vec::new()
-            });
+            self.with_prompt(|prompt| prompt.ended(step).into_iter().map(indented).collect());
         }
         if matches!(event.kind, EventKind::ProberStalled { .. }) {
             self.stalls += 1;
@@ -169,8 +167,7 @@ impl View for Live {
             self.line(&format!("{:>8.2}s  {text}", event.at_ns.secs()));
         }
         if let EventKind::StepStarted { step } = &event.kind {
-            let indent = |line: String| format!("           {line}");
-            self.with_prompt(|prompt| prompt.began(step).into_iter().map(indent).collect());
+            self.with_prompt(|prompt| prompt.began(step).into_iter().map(indented).collect());
         }
     }
 
@@ -223,6 +220,11 @@ impl Live {
             None => format!("{phase} · {since:.1} s since the fault, at most {}", words(self.deadline)),
         }
     }
+}
+
+/// A line beneath an event.
+fn indented(line: String) -> String {
+    format!("           {line}")
 }
 
 fn words(seconds: f64) -> String {

@@ -115,12 +115,16 @@ impl Prompt {
         lines
     }
 
-    /// A step ended: nobody is asked for it any more.
-    pub fn ended(&mut self, name: &str) {
-        if self.waiting.first().is_some_and(|first| first == name) {
-            self.shown = None;
-        }
+    /// A step ended: nobody is asked for it any more. What to tell people of the next one, which began before.
+    pub fn ended(&mut self, name: &str) -> Vec<String> {
+        let asked = self.waiting.first().is_some_and(|first| first == name);
         self.waiting.retain(|waiting| waiting != name);
+        if !asked {
+            return Vec::new();
+        }
+        self.shown = None;
+        let next = self.waiting.first().and_then(|next| self.step(next)).filter(|_| self.can_type());
+        next.map(told).unwrap_or_default()
     }
 
     /// What stands before what is typed, while something is asked.

@@ -110,7 +110,9 @@ pub(super) fn said(report: &super::Report) -> Vec<String> {
 
 /// How long a step took, against what was expected: `4 min 2 s, expected 2 min: SLOWER`.
 pub(super) fn timed(step: &StepReport) -> String {
-    let took = step.took.map(|took| words::duration(tenths(took))).unwrap_or_default();
+    // A report of an older version has the two instants only.
+    let took = step.took.or_else(|| step.started.zip(step.finished).map(|(from, to)| to - from));
+    let took = took.map(|took| words::duration(tenths(took))).unwrap_or_default();
     match step.expected.map(words::duration) {
         Some(expected) if step.slower => format!("{took}, expected {expected}: SLOWER"),
         Some(expected) if !took.is_empty() => format!("{took}, expected {expected}"),

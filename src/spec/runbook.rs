@@ -312,7 +312,7 @@ fn by_path(from: &Path, named: &Spanned<String>) -> Result<PathBuf, Box<Problem>
     match path.is_file() {
         true => Ok(path),
         false => Err(Box::new(
-            Problem::new(named.span, format!("there is no file {}", path.display()))
+            Problem::new(named.span, format!("there is no file `{}`", clip(&named.value)))
                 .label("relative to this file"),
         )),
     }
