@@ -17,6 +17,7 @@ use crate::program::Program;
 use crate::run::event::{
     Handling, PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts,
 };
+use crate::run::outputs::Flow;
 use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};
@@ -81,6 +82,8 @@ pub struct Planned {
     pub go_on_after_failure: bool,
     /// What must be good after it.
     pub verify: Vec<Check>,
+    /// What of its program's output is kept, and what it uses of others'.
+    pub flow: Flow,
 }
 
 /// How a step is undone.
@@ -385,6 +388,7 @@ async fn plan_step(
         timeout,
         outlook: timeline::outlook(&fact),
         verify,
+        flow: step.flow.clone(),
     };
     Ok((planned, fact))
 }

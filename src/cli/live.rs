@@ -166,8 +166,8 @@ impl View for Live {
         if let Some(text) = describe(&event.kind) {
             self.line(&format!("{:>8.2}s  {text}", event.at_ns.secs()));
         }
-        if let EventKind::StepStarted { step } = &event.kind {
-            self.with_prompt(|prompt| prompt.began(step).into_iter().map(indented).collect());
+        if let EventKind::Asked { step, text } = &event.kind {
+            self.with_prompt(|prompt| prompt.asked(step, text).into_iter().map(indented).collect());
         }
     }
 
@@ -337,6 +337,8 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         }
         EventKind::LayerSeen { .. }
         | EventKind::WatcherEnded { .. }
+        // Whoever asks shows it.
+        | EventKind::Asked { .. }
         | EventKind::IdentityMet { .. }
         | EventKind::RunEnded { .. } => return None,
     })

@@ -15,7 +15,7 @@ use crate::interlock::approval::Person;
 use crate::notation::units::show;
 use crate::program::Program;
 use crate::report::facts::clean;
-use crate::run::event::{Answer, BY_PEOPLE, Header, PlannedStep, Via};
+use crate::run::event::{Answer, Header, PlannedStep, Via};
 use crate::run::people::{Given, People};
 
 /// What comes sooner after a question was shown was typed before it could be read.
@@ -68,7 +68,6 @@ pub struct Prompt {
     dir: PathBuf,
     plan: Vec<PlannedStep>,
     tabletop: bool,
-    dry_run: bool,
     /// The steps that wait, oldest first; the first is the one that is asked.
     waiting: Vec<String>,
     /// When the question was shown.
@@ -91,20 +90,18 @@ impl Prompt {
             dir,
             plan: header.plan.clone(),
             tabletop: header.tabletop,
-            dry_run: header.dry_run,
             waiting: Vec::new(),
             shown: None,
             closed: false,
         }
     }
 
-    /// A step began: what to tell people, when it waits for them.
-    pub fn began(&mut self, name: &str) -> Vec<String> {
-        let Some(step) = self.step(name).cloned() else { return Vec::new() };
-        let asked = self.tabletop || BY_PEOPLE.contains(&step.kind.as_str());
-        if !asked || self.dry_run {
-            return Vec::new();
-        }
+    /// A step waits for people: what to tell them.
+    pub fn asked(&mut self, name: &str, text: &str) -> Vec<String> {
+        let Some(step) = self.plan.iter_mut().find(|step| step.name == name) else { return Vec::new() };
+        // As it is now, with what earlier steps printed in it.
+        step.summary = text.to_owned();
+        let step = step.clone();
         self.waiting.push(name.to_owned());
         let mut lines = told(&step);
         if !self.can_type() {

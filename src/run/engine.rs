@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::conductor::{Conductor, Decision, Input, Script};
 pub use super::error::RunError;
 use super::event::{Answer, Ending, Event, EventKind, Header, Reading, StepOutcome};
+use super::outputs::Outputs;
 use super::people::People;
 use super::recorder::{Desk, Recorder, clean_header};
 use super::signals::{CTRL_C, Signals};
@@ -152,6 +153,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         conductor: Conductor::new(run.script.clone()),
         run,
         undo: Arc::new(Stack::new(recorder.clone(), region.as_deref())),
+        outputs: Arc::default(),
         recorder,
         samples,
         intents,
@@ -205,6 +207,7 @@ struct Engine<'v> {
     patrol: Option<Patrol>,
     lookouts: Lookouts,
     undo: Arc<Stack>,
+    outputs: Arc<Outputs>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
     stop: watch::Sender<bool>,
@@ -414,6 +417,7 @@ impl Engine<'_> {
             undo: self.undo.clone(),
             aws: self.run.aws.clone(),
             people: self.run.people.clone(),
+            outputs: self.outputs.clone(),
             dry_run: self.run.header.dry_run,
             stop: self.stop.subscribe(),
             tracks: self.patrol.as_ref().map(Patrol::tracks),

@@ -19,6 +19,7 @@ use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, cl
 use crate::notation::yaml::{Key, Node, Value};
 use crate::redact::Redactor;
 use crate::run::event::{FileKind, RunbookFacts};
+use crate::run::outputs::Flow;
 
 /// The folder that runbooks are looked for in, by name.
 const FOLDER: &str = "runbooks";
@@ -125,6 +126,7 @@ impl Call {
                 false => step.after.iter().map(|name| within(prefix, name)).collect(),
             },
             targets: step.targets.or_else(|| Some(targets.clone())),
+            flow: Flow { scope: format!("{}{}", within(prefix, ""), step.flow.scope), ..step.flow },
             owner: step.owner.or_else(|| owner.clone()),
             ..step
         });

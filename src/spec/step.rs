@@ -6,12 +6,14 @@ use indexmap::IndexMap;
 
 use super::draft::one_probe;
 use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
+use super::outputs::{self, Output};
 use super::people::{Approval, Sentence, conditions};
 use super::runbook::Call;
 use crate::action::Action;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, field, unknown_keys};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
+use crate::run::outputs::Flow;
 
 /// A step of which some parts could be read.
 pub(super) struct StepDraft {
@@ -31,6 +33,10 @@ pub(super) struct StepDraft {
     pub(super) role: Option<Option<String>>,
     pub(super) about: Option<Option<String>>,
     pub(super) expected: Option<Option<Spanned<Duration>>>,
+    /// What of its program's output is kept.
+    pub(super) outputs: Vec<Output>,
+    /// The outputs that it uses, by name.
+    pub(super) uses: Vec<String>,
     /// The runbook whose steps stand in its place.
     pub(super) call: Option<Call>,
 }
@@ -84,6 +90,8 @@ const KEYS: &[&str] = &[
     "role",
     "about",
     "expected",
+    "output",
+    "outputs",
 ];
 const DEEDS: [&str; 7] = ["action", "run", "manual", "approve", "wait", "wait_until", "runbook"];
 /// What a step that is a runbook says itself; everything else stands in the runbook's own steps.
@@ -128,6 +136,8 @@ impl StepDraft {
             role: field(inside, span, "role", None, cx),
             about: field(inside, span, "about", None, cx),
             expected: field(inside, span, "expected", None, cx),
+            outputs: outputs::read(inside, cx),
+            uses: outputs::used(inside),
             call,
         }
     }
@@ -147,6 +157,8 @@ impl StepDraft {
             role: None,
             about: None,
             expected: None,
+            outputs: Vec::new(),
+            uses: Vec::new(),
             call: None,
         }
     }
@@ -167,6 +179,11 @@ impl StepDraft {
             role: self.role?,
             about: self.about?,
             expected: self.expected?.map(|expected| expected.value),
+            flow: Flow {
+                scope: String::new(),
+                kept: self.outputs.into_iter().map(|output| (output.name.text, output.pointer)).collect(),
+                used: self.uses,
+            },
             targets: None,
         })
     }
@@ -231,6 +248,11 @@ fn misplaced(key: &Key, deed: Option<&Deed>, cx: &mut Context<'_>) {
         "with" if kind != "runbook" => {
             cx.report(
                 says("`with` gives values to a runbook".to_owned()).label(format!("this is a `{kind}` step")),
+            );
+        }
+        name @ ("output" | "outputs") if !matches!(kind, "run" | "runbook") => {
+            cx.report(
+                says(format!("`{name}` keeps what a program prints")).label(format!("this is `{kind}`")),
             );
         }
         name if kind == "runbook"

@@ -179,13 +179,19 @@ impl Bindings {
         match source.trim() {
             "env" => self.env(name.trim(), secret),
             "file" => self.file(name.trim()),
+            // Its value is not known before the run: it stays as it is written.
+            "output" if trail.is_empty() => Ok(Some(format!("${{output:{}}}", name.trim()))),
+            "output" => Err((
+                format!("`${{{reference}}}`: what a step prints is no variable's value"),
+                Some("use it where it is needed, in a later `run`, `manual` or `approve` step".to_owned()),
+            )),
             "ssm" | "secretsmanager" => Err((
                 format!("`${{{reference}}}`: values from AWS are not supported by this version"),
                 Some("use ${env:NAME} or ${file:path}, and fill it before the run".to_owned()),
             )),
             other => Err((
                 format!("`${{{reference}}}` asks an unknown source, `{}`", clip(other)),
-                Some("known: ${variable}, ${env:NAME}, ${file:path}".to_owned()),
+                Some("known: ${variable}, ${env:NAME}, ${file:path}, ${output:name}".to_owned()),
             )),
         }
     }
