@@ -333,6 +333,7 @@ async fn plan_step(
         permission_checks: Vec::new(),
         handling: handling(step),
     };
+    let failed = |what: &str, why| PlanError::Probe { probe: format!("{name}, {what}"), why };
     let expected = step.expected.map(|expected| expected.as_secs_f64());
     fact.usual = expected.map(|expected| Usual { from: expected, to: expected });
     let doing = match &step.does {
@@ -359,7 +360,7 @@ async fn plan_step(
             Doing::Ask(Question { text: approval.question.clone(), decision: Some(decision) })
         }
         Does::WaitUntil(conditions) => {
-            let conditions = checks(&format!("{name}, wait_until"), conditions, opening)?;
+            let conditions = checks(conditions, opening).map_err(|why| failed("wait_until", why))?;
             let said = conditions.iter().map(|check| check.summary.as_str()).collect::<Vec<_>>();
             fact.summary = format!("wait until {}", said.join("; "));
             Doing::WaitUntil(conditions)
@@ -377,7 +378,7 @@ async fn plan_step(
             Undo::Program(undo)
         }
     };
-    let verify = checks(&format!("{name}, verify"), &step.verify, opening)?;
+    let verify = checks(&step.verify, opening).map_err(|why| failed("verify", why))?;
     let index_of = |name: &String| experiment.steps.iter().position(|other| other.name.value == *name);
     let planned = Planned {
         after: step.after.iter().filter_map(index_of).collect(),
@@ -393,11 +394,10 @@ async fn plan_step(
     Ok((planned, fact))
 }
 
-/// What asks the checks of a step.
-fn checks(what: &str, written: &[experiment::Check], opening: &Opening) -> Result<Vec<Check>, PlanError> {
+/// What asks the checks of a step. The error is why one of them cannot be made.
+fn checks(written: &[experiment::Check], opening: &Opening) -> Result<Vec<Check>, String> {
     let open = |check: &experiment::Check| {
-        let failed = |why| PlanError::Probe { probe: what.to_owned(), why };
-        let ask = check.probe.open(opening).map_err(failed)?;
+        let ask = check.probe.open(opening)?;
         Ok(Check { summary: check.probe.summary(), within: check.within, ask })
     };
     written.iter().map(open).collect()

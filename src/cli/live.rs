@@ -163,7 +163,13 @@ impl View for Live {
                 Ordering::Greater => return,
             }
         }
-        if let Some(text) = describe(&event.kind) {
+        // Without a probe there is nothing to show first, and nothing to read back.
+        let idle = matches!(
+            event.kind,
+            EventKind::PhaseEntered { phase: Phase::SteadyState | Phase::FinalRead }
+                | EventKind::SteadyStateJudged { held: true, .. }
+        );
+        if let Some(text) = describe(&event.kind).filter(|_| !(idle && self.probes.is_empty())) {
             self.line(&format!("{:>8.2}s  {text}", event.at_ns.secs()));
         }
         if let EventKind::Asked { step, text } = &event.kind {

@@ -262,6 +262,97 @@ mod tests {
         );
     }
 
+    struct Desk {
+        prompt: Prompt,
+        keys: std::sync::mpsc::Sender<String>,
+        people: Arc<People>,
+        _folder: tempfile::TempDir,
+        stop: tokio::sync::watch::Sender<bool>,
+    }
+
+    /// A terminal at a run with these steps, each of which waits for a person.
+    async fn desk(steps: &[&str]) -> Desk {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut header = crate::journal::fixture::header();
+        let step =
+            |name: &&str| PlannedStep { kind: "manual".to_owned(), ..crate::journal::fixture::step(name) };
+        header.plan = steps.iter().map(step).collect();
+        let writer = crate::journal::Writer::create(folder.path(), &header).expect("a journal");
+        let (out, _nobody) = tokio::sync::mpsc::unbounded_channel();
+        let clock = crate::clock::Clock::start();
+        let recorder = crate::run::recorder::Recorder::new(clock, Arc::default(), writer, out);
+        let people = Arc::new(People::default());
+        people.listen(Arc::new(recorder), folder.path()).expect("listening");
+        let (keys, lines) = channel();
+        let keyboard = Arc::new(Keyboard { at_hand: true, lines: Mutex::new(Some(lines)) });
+        let who = Person { name: "Rita".to_owned(), user: "rita".to_owned(), host: "desk".to_owned() };
+        let dir = folder.path().to_owned();
+        let prompt = Prompt::new(&header, dir, (keyboard, people.clone()), who);
+        Desk { prompt, keys, people, _folder: folder, stop: tokio::sync::watch::channel(false).0 }
+    }
+
+    impl Desk {
+        /// The engine asks: gives how the step ended.
+        async fn ask(&mut self, name: &'static str) -> tokio::task::JoinHandle<crate::run::step::Ending> {
+            let (people, mut stop) = (self.people.clone(), self.stop.subscribe());
+            let question = crate::run::people::Question { text: format!("do {name}"), decision: None };
+            let asked =
+                tokio::spawn(
+                    async move { people.ask(name, &question, Duration::from_secs(60), &mut stop).await },
+                );
+            tokio::task::yield_now().await;
+            assert!(self.prompt.asked(name, &format!("do {name}"))[0].contains(&format!("do {name}")));
+            asked
+        }
+
+        fn type_line(&mut self, line: &str) -> Vec<String> {
+            self.prompt.poll();
+            self.prompt.shown = self.prompt.shown.and_then(|shown| shown.checked_sub(TOO_SOON));
+            self.keys.send(line.to_owned()).expect("listened to");
+            self.prompt.poll()
+        }
+    }
+
+    #[tokio::test]
+    async fn one_step_is_asked_after_the_other() {
+        use crate::run::event::StepOutcome;
+        let mut desk = desk(&["one", "two"]).await;
+        let one = desk.ask("one").await;
+        let two = desk.ask("two").await;
+        assert!(desk.prompt.open().expect("a question").starts_with("? one ("));
+        assert!(desk.type_line("what?")[0].contains("answer `done`"));
+        assert_eq!(desk.type_line("done"), Vec::<String>::new());
+        assert_eq!(one.await.expect("no panic").0, StepOutcome::Done);
+        assert!(!two.is_finished(), "one answer is one step's");
+        assert!(desk.prompt.ended("one")[0].contains("do two"), "shown again when it is its turn");
+        assert!(desk.prompt.open().expect("a question").starts_with("? two ("));
+        desk.type_line("skip no time");
+        assert_eq!(two.await.expect("no panic").0, StepOutcome::Skipped);
+        desk.prompt.ended("two");
+        assert_eq!(desk.prompt.open(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_typed_before_the_question_is_no_answer_to_it() {
+        let mut desk = desk(&["one"]).await;
+        desk.keys.send("done".to_owned()).expect("listened to");
+        assert_eq!(desk.prompt.poll(), Vec::<String>::new(), "nothing is read while nothing is asked");
+        let one = desk.ask("one").await;
+        assert!(desk.prompt.poll()[0].contains("before the question"));
+        assert!(!one.is_finished());
+    }
+
+    #[tokio::test]
+    async fn when_the_terminal_ends_it_says_how_else_to_answer() {
+        let mut desk = desk(&["it's one"]).await;
+        let _one = desk.ask("it's one").await;
+        let (gone, _) = channel();
+        desk.keys = gone;
+        let said = desk.prompt.poll();
+        assert!(said[1].contains("firedrill confirm") && said[1].contains(r"'it'\''s one'"), "{said:?}");
+        assert_eq!(desk.prompt.open(), None);
+    }
+
     #[test]
     fn what_is_no_answer_is_none() {
         for (line, decides) in [

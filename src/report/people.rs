@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::StepReport;
+use super::{Objective, StepReport};
 use crate::journal::Record;
 use crate::run::event::{Event, EventKind, FileKind};
+use crate::verdict::NOBODY;
 use crate::verdict::procedure::took;
 use crate::words;
 
@@ -91,7 +92,10 @@ pub(super) fn procedure(record: &Record) -> Option<ProcedureReport> {
 /// The procedure in sentences: how long it took, and what is declared beside it.
 pub(super) fn said(report: &super::Report) -> Vec<String> {
     let Some(procedure) = &report.procedure else { return Vec::new() };
-    let judged = |name: &str| report.objectives.iter().any(|objective| objective.name == name);
+    let judged = |name: &str| {
+        let by_probe = |objective: &Objective| objective.name == name && objective.observer != NOBODY;
+        !report.tabletop && report.objectives.iter().any(by_probe)
+    };
     let declared = &procedure.declared;
     let note = |name: &str| match judged(name) {
         true => "judged by the probes",

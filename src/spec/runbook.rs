@@ -202,9 +202,18 @@ fn read(
         );
         return None;
     }
-    let variables = draft::variables(&root, &mut Context::new(&Verbatim));
+    if shelf.given.complete && call.with.iter().any(|(_, value)| value.is_none()) {
+        // Why it has no value has been said.
+        return None;
+    }
+    let mut cx = Context::new(&Verbatim);
+    let variables = draft::variables(&root, &mut cx);
     let before = problems.len();
     let values = values(call, &variables, shelf.given, problems);
+    // What is wrong with a variable itself is told first.
+    if cx.problems.is_empty() {
+        missing(call, &variables, &values, shelf.given, problems);
+    }
     if problems.len() > before {
         return None;
     }
@@ -252,22 +261,32 @@ fn values(
             None => drop(values.shift_remove(&name.text)),
         }
     }
-    let set = |name: &str| values.contains_key(name) || call.with.iter().any(|(with, _)| with.text == name);
-    let missing = variables
-        .iter()
-        .filter(|(name, variable)| given.complete && variable.default.is_none() && !set(&name.text));
-    for (name, variable) in missing {
+    values
+}
+
+/// Reports the variables that nobody gives a value to.
+fn missing(
+    call: &Call,
+    variables: &IndexMap<SpannedName, super::values::Variable>,
+    values: &IndexMap<String, String>,
+    given: &Given,
+    problems: &mut Vec<Problem>,
+) {
+    let runbook = clip(&call.named.value);
+    let unset = variables.iter().filter(|(name, variable)| {
+        given.complete && variable.default.is_none() && !values.contains_key(&name.text)
+    });
+    for (name, variable) in unset {
         let about = variable.about.as_ref().map(|about| format!(" ({})", clip(about))).unwrap_or_default();
         problems.push(
             Problem::new(
                 call.named.span,
-                format!("the runbook `{}` needs a value for `{}`{about}", clip(runbook), name.text),
+                format!("the runbook `{runbook}` needs a value for `{}`{about}", name.text),
             )
             .label("no value is given, and it has no default")
             .help(format!("give it here: `with: {{ {}: … }}`, or in the environment", name.text)),
         );
     }
-    values
 }
 
 /// One line for all that is wrong with a runbook.
@@ -451,3 +470,7 @@ pub(super) fn flatten(drafts: Vec<StepDraft>, aloud: bool) -> Option<Vec<Step>> 
     }
     Some(steps)
 }
+
+#[cfg(test)]
+#[path = "runbook_tests.rs"]
+mod tests;
