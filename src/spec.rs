@@ -25,6 +25,7 @@ pub mod interlock;
 mod later;
 pub mod lessons;
 mod lint;
+pub mod outputs;
 pub mod people;
 mod runbook;
 pub mod source;
@@ -216,6 +217,7 @@ fn examine(
         gathered = runbook::include(path, &mut draft.steps, shelf, &mut problems);
         problems.extend(lint::values(root, draft, &bindings, given.complete));
         problems.extend(lint::draft(draft));
+        outputs::lint(root, draft, &mut problems);
         // What is never used is only worth saying of a file that is right: a slip elsewhere may be why.
         if !problems.iter().any(|problem| !problem.warning) {
             problems.extend(lint::unused(root, draft));
