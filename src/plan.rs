@@ -17,6 +17,7 @@ use crate::program::Program;
 use crate::run::event::{
     Handling, PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts,
 };
+use crate::run::outputs::Flow;
 use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};
@@ -81,6 +82,8 @@ pub struct Planned {
     pub go_on_after_failure: bool,
     /// What must be good after it.
     pub verify: Vec<Check>,
+    /// What of its program's output is kept, and what it uses of others'.
+    pub flow: Flow,
 }
 
 /// How a step is undone.
@@ -330,6 +333,7 @@ async fn plan_step(
         permission_checks: Vec::new(),
         handling: handling(step),
     };
+    let failed = |what: &str, why| PlanError::Probe { probe: format!("{name}, {what}"), why };
     let expected = step.expected.map(|expected| expected.as_secs_f64());
     fact.usual = expected.map(|expected| Usual { from: expected, to: expected });
     let doing = match &step.does {
@@ -356,7 +360,7 @@ async fn plan_step(
             Doing::Ask(Question { text: approval.question.clone(), decision: Some(decision) })
         }
         Does::WaitUntil(conditions) => {
-            let conditions = checks(&format!("{name}, wait_until"), conditions, opening)?;
+            let conditions = checks(conditions, opening).map_err(|why| failed("wait_until", why))?;
             let said = conditions.iter().map(|check| check.summary.as_str()).collect::<Vec<_>>();
             fact.summary = format!("wait until {}", said.join("; "));
             Doing::WaitUntil(conditions)
@@ -374,7 +378,7 @@ async fn plan_step(
             Undo::Program(undo)
         }
     };
-    let verify = checks(&format!("{name}, verify"), &step.verify, opening)?;
+    let verify = checks(&step.verify, opening).map_err(|why| failed("verify", why))?;
     let index_of = |name: &String| experiment.steps.iter().position(|other| other.name.value == *name);
     let planned = Planned {
         after: step.after.iter().filter_map(index_of).collect(),
@@ -385,15 +389,15 @@ async fn plan_step(
         timeout,
         outlook: timeline::outlook(&fact),
         verify,
+        flow: step.flow.clone(),
     };
     Ok((planned, fact))
 }
 
-/// What asks the checks of a step.
-fn checks(what: &str, written: &[experiment::Check], opening: &Opening) -> Result<Vec<Check>, PlanError> {
+/// What asks the checks of a step. The error is why one of them cannot be made.
+fn checks(written: &[experiment::Check], opening: &Opening) -> Result<Vec<Check>, String> {
     let open = |check: &experiment::Check| {
-        let failed = |why| PlanError::Probe { probe: what.to_owned(), why };
-        let ask = check.probe.open(opening).map_err(failed)?;
+        let ask = check.probe.open(opening)?;
         Ok(Check { summary: check.probe.summary(), within: check.within, ask })
     };
     written.iter().map(open).collect()

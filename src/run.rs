@@ -7,6 +7,7 @@ pub mod event;
 pub mod guardrail;
 pub mod health;
 pub mod mail;
+pub mod outputs;
 pub mod people;
 pub mod recorder;
 pub mod recover;

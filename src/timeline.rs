@@ -184,10 +184,15 @@ fn injection(record: &Record) -> Option<Injection> {
 }
 
 fn by_hand(events: &[Event], named: &str) -> Option<Injection> {
-    let sent = events.iter().find_map(|event| match &event.kind {
+    let asked = events.iter().find_map(|event| match &event.kind {
+        EventKind::Asked { step, .. } if step == named => Some(event.at_ns),
+        _ => None,
+    });
+    let begun = events.iter().find_map(|event| match &event.kind {
         EventKind::StepStarted { step } if step == named => Some(event.at_ns),
         _ => None,
-    })?;
+    });
+    let sent = asked.or(begun)?;
     let finished = events.iter().find_map(|event| match &event.kind {
         EventKind::StepFinished { step, outcome, .. } if step == named => Some((event.at_ns, *outcome)),
         _ => None,

@@ -21,6 +21,7 @@ use crate::run::event::{Ending, EventKind};
 use crate::timeline::Timeline;
 
 pub use answer::{Objective, Outcome, Seen, Verdict};
+pub(crate) use objective::NOBODY;
 
 /// What a run came to.
 #[derive(Clone, Debug)]

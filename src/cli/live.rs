@@ -107,7 +107,8 @@ impl Live {
             self.line(line);
         }
         if let Some(question) = after.filter(|after| lines.is_empty() && before.as_ref() != Some(after)) {
-            super::show(&question);
+            let away = if self.panel.is_some() { "\r\x1b[2K" } else { "\n" };
+            super::show(&format!("{away}{question}"));
         }
     }
 
@@ -152,10 +153,7 @@ impl Panel {
 impl View for Live {
     fn event(&mut self, event: &Event) {
         if let EventKind::StepFinished { step, .. } = &event.kind {
-            self.with_prompt(|prompt| {
-                prompt.ended(step);
-                Vec::new()
-            });
+            self.with_prompt(|prompt| prompt.ended(step).into_iter().map(indented).collect());
         }
         if matches!(event.kind, EventKind::ProberStalled { .. }) {
             self.stalls += 1;
@@ -165,12 +163,17 @@ impl View for Live {
                 Ordering::Greater => return,
             }
         }
-        if let Some(text) = describe(&event.kind) {
+        // Without a probe there is nothing to show first, and nothing to read back.
+        let idle = matches!(
+            event.kind,
+            EventKind::PhaseEntered { phase: Phase::SteadyState | Phase::FinalRead }
+                | EventKind::SteadyStateJudged { held: true, .. }
+        );
+        if let Some(text) = describe(&event.kind).filter(|_| !(idle && self.probes.is_empty())) {
             self.line(&format!("{:>8.2}s  {text}", event.at_ns.secs()));
         }
-        if let EventKind::StepStarted { step } = &event.kind {
-            let indent = |line: String| format!("           {line}");
-            self.with_prompt(|prompt| prompt.began(step).into_iter().map(indent).collect());
+        if let EventKind::Asked { step, text } = &event.kind {
+            self.with_prompt(|prompt| prompt.asked(step, text).into_iter().map(indented).collect());
         }
     }
 
@@ -223,6 +226,11 @@ impl Live {
             None => format!("{phase} · {since:.1} s since the fault, at most {}", words(self.deadline)),
         }
     }
+}
+
+/// A line beneath an event.
+fn indented(line: String) -> String {
+    format!("           {line}")
 }
 
 fn words(seconds: f64) -> String {
@@ -335,6 +343,8 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         }
         EventKind::LayerSeen { .. }
         | EventKind::WatcherEnded { .. }
+        // Whoever asks shows it.
+        | EventKind::Asked { .. }
         | EventKind::IdentityMet { .. }
         | EventKind::RunEnded { .. } => return None,
     })

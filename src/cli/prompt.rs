@@ -15,7 +15,7 @@ use crate::interlock::approval::Person;
 use crate::notation::units::show;
 use crate::program::Program;
 use crate::report::facts::clean;
-use crate::run::event::{Answer, BY_PEOPLE, Header, PlannedStep, Via};
+use crate::run::event::{Answer, Header, PlannedStep, Via};
 use crate::run::people::{Given, People};
 
 /// What comes sooner after a question was shown was typed before it could be read.
@@ -68,7 +68,6 @@ pub struct Prompt {
     dir: PathBuf,
     plan: Vec<PlannedStep>,
     tabletop: bool,
-    dry_run: bool,
     /// The steps that wait, oldest first; the first is the one that is asked.
     waiting: Vec<String>,
     /// When the question was shown.
@@ -91,20 +90,18 @@ impl Prompt {
             dir,
             plan: header.plan.clone(),
             tabletop: header.tabletop,
-            dry_run: header.dry_run,
             waiting: Vec::new(),
             shown: None,
             closed: false,
         }
     }
 
-    /// A step began: what to tell people, when it waits for them.
-    pub fn began(&mut self, name: &str) -> Vec<String> {
-        let Some(step) = self.step(name).cloned() else { return Vec::new() };
-        let asked = self.tabletop || BY_PEOPLE.contains(&step.kind.as_str());
-        if !asked || self.dry_run {
-            return Vec::new();
-        }
+    /// A step waits for people: what to tell them.
+    pub fn asked(&mut self, name: &str, text: &str) -> Vec<String> {
+        let Some(step) = self.plan.iter_mut().find(|step| step.name == name) else { return Vec::new() };
+        // As it is now, with what earlier steps printed in it.
+        step.summary = text.to_owned();
+        let step = step.clone();
         self.waiting.push(name.to_owned());
         let mut lines = told(&step);
         if !self.can_type() {
@@ -115,12 +112,16 @@ impl Prompt {
         lines
     }
 
-    /// A step ended: nobody is asked for it any more.
-    pub fn ended(&mut self, name: &str) {
-        if self.waiting.first().is_some_and(|first| first == name) {
-            self.shown = None;
-        }
+    /// A step ended: nobody is asked for it any more. What to tell people of the next one, which began before.
+    pub fn ended(&mut self, name: &str) -> Vec<String> {
+        let asked = self.waiting.first().is_some_and(|first| first == name);
         self.waiting.retain(|waiting| waiting != name);
+        if !asked {
+            return Vec::new();
+        }
+        self.shown = None;
+        let next = self.waiting.first().and_then(|next| self.step(next)).filter(|_| self.can_type());
+        next.map(told).unwrap_or_default()
     }
 
     /// What stands before what is typed, while something is asked.
@@ -259,6 +260,97 @@ mod tests {
             said("no-go the pager is down", true),
             Ok((Answer::NoGo, None, text("the pager is down")))
         );
+    }
+
+    struct Desk {
+        prompt: Prompt,
+        keys: std::sync::mpsc::Sender<String>,
+        people: Arc<People>,
+        _folder: tempfile::TempDir,
+        stop: tokio::sync::watch::Sender<bool>,
+    }
+
+    /// A terminal at a run with these steps, each of which waits for a person.
+    async fn desk(steps: &[&str]) -> Desk {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut header = crate::journal::fixture::header();
+        let step =
+            |name: &&str| PlannedStep { kind: "manual".to_owned(), ..crate::journal::fixture::step(name) };
+        header.plan = steps.iter().map(step).collect();
+        let writer = crate::journal::Writer::create(folder.path(), &header).expect("a journal");
+        let (out, _nobody) = tokio::sync::mpsc::unbounded_channel();
+        let clock = crate::clock::Clock::start();
+        let recorder = crate::run::recorder::Recorder::new(clock, Arc::default(), writer, out);
+        let people = Arc::new(People::default());
+        people.listen(Arc::new(recorder), folder.path()).expect("listening");
+        let (keys, lines) = channel();
+        let keyboard = Arc::new(Keyboard { at_hand: true, lines: Mutex::new(Some(lines)) });
+        let who = Person { name: "Rita".to_owned(), user: "rita".to_owned(), host: "desk".to_owned() };
+        let dir = folder.path().to_owned();
+        let prompt = Prompt::new(&header, dir, (keyboard, people.clone()), who);
+        Desk { prompt, keys, people, _folder: folder, stop: tokio::sync::watch::channel(false).0 }
+    }
+
+    impl Desk {
+        /// The engine asks: gives how the step ended.
+        async fn ask(&mut self, name: &'static str) -> tokio::task::JoinHandle<crate::run::step::Ending> {
+            let (people, mut stop) = (self.people.clone(), self.stop.subscribe());
+            let question = crate::run::people::Question { text: format!("do {name}"), decision: None };
+            let asked =
+                tokio::spawn(
+                    async move { people.ask(name, &question, Duration::from_secs(60), &mut stop).await },
+                );
+            tokio::task::yield_now().await;
+            assert!(self.prompt.asked(name, &format!("do {name}"))[0].contains(&format!("do {name}")));
+            asked
+        }
+
+        fn type_line(&mut self, line: &str) -> Vec<String> {
+            self.prompt.poll();
+            self.prompt.shown = self.prompt.shown.and_then(|shown| shown.checked_sub(TOO_SOON));
+            self.keys.send(line.to_owned()).expect("listened to");
+            self.prompt.poll()
+        }
+    }
+
+    #[tokio::test]
+    async fn one_step_is_asked_after_the_other() {
+        use crate::run::event::StepOutcome;
+        let mut desk = desk(&["one", "two"]).await;
+        let one = desk.ask("one").await;
+        let two = desk.ask("two").await;
+        assert!(desk.prompt.open().expect("a question").starts_with("? one ("));
+        assert!(desk.type_line("what?")[0].contains("answer `done`"));
+        assert_eq!(desk.type_line("done"), Vec::<String>::new());
+        assert_eq!(one.await.expect("no panic").0, StepOutcome::Done);
+        assert!(!two.is_finished(), "one answer is one step's");
+        assert!(desk.prompt.ended("one")[0].contains("do two"), "shown again when it is its turn");
+        assert!(desk.prompt.open().expect("a question").starts_with("? two ("));
+        desk.type_line("skip no time");
+        assert_eq!(two.await.expect("no panic").0, StepOutcome::Skipped);
+        desk.prompt.ended("two");
+        assert_eq!(desk.prompt.open(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_typed_before_the_question_is_no_answer_to_it() {
+        let mut desk = desk(&["one"]).await;
+        desk.keys.send("done".to_owned()).expect("listened to");
+        assert_eq!(desk.prompt.poll(), Vec::<String>::new(), "nothing is read while nothing is asked");
+        let one = desk.ask("one").await;
+        assert!(desk.prompt.poll()[0].contains("before the question"));
+        assert!(!one.is_finished());
+    }
+
+    #[tokio::test]
+    async fn when_the_terminal_ends_it_says_how_else_to_answer() {
+        let mut desk = desk(&["it's one"]).await;
+        let _one = desk.ask("it's one").await;
+        let (gone, _) = channel();
+        desk.keys = gone;
+        let said = desk.prompt.poll();
+        assert!(said[1].contains("firedrill confirm") && said[1].contains(r"'it'\''s one'"), "{said:?}");
+        assert_eq!(desk.prompt.open(), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{Finding, clip, listed, nearest, open};
 use table::{Kind, Nature, Opt};
 
 mod table;
+mod unknown;
 mod value;
 
 /// Where values come from that only the CLI can read.
@@ -104,7 +105,7 @@ impl<'a> Line<'a> {
             let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
             let next = if path.is_empty() { word.to_owned() } else { format!("{path} {word}") };
             let Some((nature, _)) = table::command(&next).filter(|_| plain) else {
-                self.findings.push(unknown_command(self.at, &path, word));
+                self.findings.push(unknown::command(self.at, &path, word));
                 return None;
             };
             self.at += 1;
@@ -117,7 +118,7 @@ impl<'a> Line<'a> {
             }
         }
         if !alone {
-            self.findings.push(incomplete(self.words.len().saturating_sub(1), &path));
+            self.findings.push(unknown::incomplete(self.words.len().saturating_sub(1), &path));
         }
         None
     }
@@ -198,7 +199,7 @@ impl<'a> Line<'a> {
                 given.open = true;
             }
             Meaning::Nothing => {
-                let finding = unknown_option(place, path, name, known);
+                let finding = unknown::option(place, path, name, known);
                 // A slip in the name of a required option is said once.
                 given.open |= finding.label.starts_with("did you mean");
                 self.findings.push(finding);
@@ -391,77 +392,4 @@ fn meaning(word: &str, known: &[Opt]) -> Meaning {
             Meaning::Several(vec![spelled(first, negative), spelled(second, also)])
         }
     }
-}
-
-fn unknown_command(at: usize, path: &str, word: &str) -> Finding {
-    let message = match path {
-        "" => format!("the AWS CLI has no service `{}`", clip(word)),
-        path => format!("`aws {path}` has no operation `{}`", clip(word)),
-    };
-    let finding = Finding::new(at, message);
-    let near = match path {
-        "" => suggestion(word, table::services),
-        path => suggestion(word, || table::below(path)),
-    };
-    if let Some(near) = near {
-        return finding.label(format!("did you mean `{near}`?"));
-    }
-    let elsewhere = services_with(word);
-    if !path.is_empty() && !elsewhere.is_empty() {
-        return finding.label(format!("{} has it", listed(&elsewhere)));
-    }
-    finding.label(format!("not known to {}", table::source())).help(list_help(path))
-}
-
-/// The services that have an operation of this name, the first three of them.
-fn services_with(operation: &str) -> Vec<String> {
-    let has = |service: &&str| table::find(&format!("{service} {operation}")).is_some();
-    table::services().filter(has).take(3).map(|service| format!("aws {service}")).collect()
-}
-
-/// How the CLI lists what there is.
-fn list_help(path: &str) -> String {
-    format!("`{}` lists what there is", format!("aws {path} help").replace("  ", " "))
-}
-
-fn incomplete(at: usize, path: &str) -> Finding {
-    match path {
-        "" => {
-            Finding::new(at, "`aws` alone does nothing").label("a service and an operation are needed here")
-        }
-        path if path.contains(' ') => Finding::new(at, format!("`aws {path}` alone does nothing"))
-            .label("one of its commands is needed here"),
-        path => {
-            Finding::new(at, format!("`aws {path}` alone does nothing")).label("an operation is needed here")
-        }
-    }
-}
-
-fn unknown_option(at: usize, path: &str, name: &str, known: &[Opt]) -> Finding {
-    let finding = Finding::new(at, format!("`aws {path}` has no option `{}`", clip(name)));
-    let bare = name.trim_start_matches('-');
-    let names = || {
-        let locals = known.iter().filter(|option| !option.positional).map(|option| option.name);
-        locals.collect::<Vec<_>>().into_iter()
-    };
-    match suggestion(bare, names) {
-        Some(near) => finding.label(format!("did you mean `--{near}`?")),
-        None => finding.label(format!("not known to {}", table::source())).help(list_help(path)),
-    }
-}
-
-/// What was meant: the same letters written otherwise, the nearest name, or the shortest that has all the words.
-fn suggestion<'k, I: Iterator<Item = &'k str>>(name: &str, known: impl Fn() -> I) -> Option<&'k str> {
-    let letters = |text: &str| {
-        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
-    };
-    let wanted = letters(name);
-    let words: Vec<&str> = name.split(['-', '_']).filter(|word| !word.is_empty()).collect();
-    let has_all = |candidate: &str| words.iter().all(|word| candidate.split('-').any(|part| part == *word));
-    known().find(|candidate| letters(candidate) == wanted).or_else(|| nearest(name, known())).or_else(|| {
-        match words.len() {
-            0 | 1 => None,
-            _ => known().filter(|candidate| has_all(candidate)).min_by_key(|candidate| candidate.len()),
-        }
-    })
 }

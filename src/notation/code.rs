@@ -114,6 +114,7 @@ codes! {
     UnknownRunbook = 224, "an unknown runbook";
     NotARunbook = 225, "a file that is no runbook";
     RunbookWrong = 226, "a runbook that is not right itself";
+    UnknownOutput = 227, "an unknown output";
 
     NothingDone = 301, "a step that does nothing";
     TwoThingsDone = 302, "a step that does two things";
@@ -138,6 +139,9 @@ codes! {
     NoStep = 321, "a runbook without a step";
     CommandLine = 322, "a command line that its program does not take";
     ActionDoesThis = 323, "a command that an action does, and measures";
+    OutputHere = 324, "an output where nothing has run yet";
+    OutputTwice = 325, "two outputs of the same name";
+    OutputTooEarly = 326, "an output that may not be there yet";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

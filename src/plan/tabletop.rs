@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::notation::units::show;
 use crate::run::conductor::Script;
 use crate::run::event::{Header, PlannedStep, Safety, Usual};
+use crate::run::outputs::Flow;
 use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{Does, Experiment, OnFailure, Step};
@@ -85,6 +86,7 @@ fn planned(experiment: &Experiment, step: &Step, fact: &PlannedStep) -> Planned 
         outlook: String::new(),
         go_on_after_failure: step.on_failure == OnFailure::Continue,
         verify: Vec::new(),
+        flow: Flow::default(),
     }
 }
 

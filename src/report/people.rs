@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::StepReport;
+use super::{Objective, StepReport};
 use crate::journal::Record;
 use crate::run::event::{Event, EventKind, FileKind};
+use crate::verdict::NOBODY;
 use crate::verdict::procedure::took;
 use crate::words;
 
@@ -91,7 +92,10 @@ pub(super) fn procedure(record: &Record) -> Option<ProcedureReport> {
 /// The procedure in sentences: how long it took, and what is declared beside it.
 pub(super) fn said(report: &super::Report) -> Vec<String> {
     let Some(procedure) = &report.procedure else { return Vec::new() };
-    let judged = |name: &str| report.objectives.iter().any(|objective| objective.name == name);
+    let judged = |name: &str| {
+        let by_probe = |objective: &Objective| objective.name == name && objective.observer != NOBODY;
+        !report.tabletop && report.objectives.iter().any(by_probe)
+    };
     let declared = &procedure.declared;
     let note = |name: &str| match judged(name) {
         true => "judged by the probes",
@@ -110,7 +114,9 @@ pub(super) fn said(report: &super::Report) -> Vec<String> {
 
 /// How long a step took, against what was expected: `4 min 2 s, expected 2 min: SLOWER`.
 pub(super) fn timed(step: &StepReport) -> String {
-    let took = step.took.map(|took| words::duration(tenths(took))).unwrap_or_default();
+    // A report of an older version has the two instants only.
+    let took = step.took.or_else(|| step.started.zip(step.finished).map(|(from, to)| to - from));
+    let took = took.map(|took| words::duration(tenths(took))).unwrap_or_default();
     match step.expected.map(words::duration) {
         Some(expected) if step.slower => format!("{took}, expected {expected}: SLOWER"),
         Some(expected) if !took.is_empty() => format!("{took}, expected {expected}"),

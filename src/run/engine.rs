@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::conductor::{Conductor, Decision, Input, Script};
 pub use super::error::RunError;
 use super::event::{Answer, Ending, Event, EventKind, Header, Reading, StepOutcome};
+use super::outputs::Outputs;
 use super::people::People;
 use super::recorder::{Desk, Recorder, clean_header};
 use super::signals::{CTRL_C, Signals};
@@ -157,6 +158,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         conductor: Conductor::new(run.script.clone()),
         run,
         undo: Arc::new(Stack::new(recorder.clone(), region.as_deref())),
+        outputs: Arc::default(),
         recorder,
         samples,
         intents,
@@ -214,6 +216,7 @@ struct Engine<'v> {
     /// Looks at the parameter that stops the run; ends with the engine.
     _asking: JoinSet<()>,
     undo: Arc<Stack>,
+    outputs: Arc<Outputs>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
     stop: watch::Sender<bool>,
@@ -364,6 +367,10 @@ impl Engine<'_> {
     }
 
     fn take_seen(&mut self, seen: Seen) -> io::Result<()> {
+        if self.run.lanes.is_empty() {
+            // How well nothing was measured is of no interest.
+            return Ok(());
+        }
         match seen {
             Seen::Sample(sample) => {
                 self.samples.append(&sample)?;
@@ -427,6 +434,7 @@ impl Engine<'_> {
             undo: self.undo.clone(),
             aws: self.run.aws.clone(),
             people: self.run.people.clone(),
+            outputs: self.outputs.clone(),
             dry_run: self.run.header.dry_run,
             stop: self.stop.subscribe(),
             tracks: self.patrol.as_ref().map(Patrol::tracks),

@@ -94,6 +94,13 @@ pub enum EventKind {
         /// What was seen, such as `orders-db: standby became primary (eu-west-1b)`.
         evidence: String,
     },
+    /// People are asked: from here on a person may be at it.
+    Asked {
+        /// The step.
+        step: String,
+        /// What they read.
+        text: String,
+    },
     /// A person answered for a step.
     Answered {
         /// The step.

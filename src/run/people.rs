@@ -105,6 +105,13 @@ impl People {
         let open =
             Open { step: step.to_owned(), question: question.clone(), gone: Vec::new(), told: Some(told) };
         self.lock().push(open);
+        if let Some(recorder) = self.recorder.get() {
+            let asked = EventKind::Asked { step: step.to_owned(), text: question.text.clone() };
+            if let Err(error) = recorder.record(asked) {
+                self.lock().retain(|open| open.step != step);
+                return (StepOutcome::Failed, Some(format!("the journal cannot be written: {error}")));
+            }
+        }
         let ended = tokio::select! {
             // An answer that is journalled counts, also when the time is over at the same moment.
             biased;

@@ -162,6 +162,8 @@ async fn nothing_that_is_typed_breaks_the_journal() {
     let (_, why) = asked.await.expect("no panic");
     let why = why.expect("a reason");
     assert!(!why.contains(char::is_control) && why.chars().count() < 1100, "{why}");
+    let asked = desk.events.recv().await.expect("an event");
+    assert!(matches!(asked.kind, EventKind::Asked { .. }), "{asked:?}");
     let event = desk.events.recv().await.expect("an event");
     let EventKind::Answered { by, because: Some(because), .. } = event.kind else { panic!("{event:?}") };
     assert_eq!(by, "An na (an na@desk)");

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::event::{CallOutcome, EventKind, StepOutcome};
-use super::people::People;
+use super::outputs::Outputs;
+use super::people::{People, Question};
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
@@ -32,6 +33,8 @@ pub struct Stage {
     pub aws: Option<Arc<Aws>>,
     /// Who is asked what people do.
     pub people: Arc<People>,
+    /// What programs printed so far.
+    pub outputs: Arc<Outputs>,
     /// Whether nothing may be changed.
     pub dry_run: bool,
     /// Turns true when the run stops.
@@ -63,9 +66,18 @@ impl Stage {
         }
         let acted = match &step.doing {
             Doing::Wait(time) => self.wait(*time).await,
-            Doing::Program(program) => self.run_program(step, program).await,
+            Doing::Program(program) => match self.outputs.fill_program(&step.flow, program) {
+                Ok(program) => self.run_program(step, &program).await,
+                Err(why) => failed(why),
+            },
             Doing::Action(_) => self.act(step).await,
-            Doing::Ask(question) => self.people.ask(&step.name, question, step.timeout, &mut self.stop).await,
+            Doing::Ask(question) => match self.outputs.fill(&step.flow, &question.text) {
+                Ok(text) => {
+                    let question = Question { text, ..question.clone() };
+                    self.people.ask(&step.name, &question, step.timeout, &mut self.stop).await
+                }
+                Err(why) => failed(why),
+            },
             Doing::WaitUntil(conditions) => self.wait_until(step, conditions).await,
         };
         match acted {
@@ -118,7 +130,7 @@ impl Stage {
         if let Err(error) = self.recorder.record(sent) {
             return failed(format!("the journal cannot be written: {error}"));
         }
-        let ended = program.run(self.stop.clone()).await;
+        let (ended, stdout) = program.run_and_read(self.stop.clone()).await;
         let (call, outcome, detail) = match ended {
             Ended::Success(said) => (CallOutcome::Accepted, StepOutcome::Done, said),
             Ended::Failure(said) => (CallOutcome::Unclear, StepOutcome::Failed, said),
@@ -131,10 +143,18 @@ impl Stage {
             outcome: call,
             detail: Some(detail.clone()),
         };
-        match self.recorder.record(returned) {
-            Ok(_) => (outcome, Some(detail)),
-            Err(error) => failed(format!("the journal cannot be written: {error}")),
+        if let Err(error) = self.recorder.record(returned) {
+            return failed(format!("the journal cannot be written: {error}"));
         }
+        if outcome == StepOutcome::Done {
+            match self.outputs.keep(&step.flow, &stdout) {
+                Ok(kept) => kept.into_iter().for_each(|(name, value)| {
+                    self.note(format!("step `{}`: output `{name}` is `{value}`", step.name));
+                }),
+                Err(why) => return failed(why),
+            }
+        }
+        (outcome, Some(detail))
     }
 
     async fn act(&mut self, step: &Planned) -> Ending {

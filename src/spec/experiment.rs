@@ -22,6 +22,7 @@ use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
 use crate::probe::{Probe, Variant};
 use crate::run::event;
+use crate::run::outputs::Flow;
 use crate::{record, words};
 
 /// A drill: what is broken, what must stay true, and the targets.
@@ -515,6 +516,8 @@ pub struct Step {
     pub about: Option<String>,
     /// How long it should take; what takes longer is shown, and is no failure.
     pub expected: Option<Duration>,
+    /// What of its program's output is kept, and what it uses of others'.
+    pub flow: Flow,
     /// The targets of the runbook that it stands in; without one, the experiment's are meant.
     pub targets: Option<Arc<Targets>>,
 }

@@ -43,9 +43,11 @@ fn experiments_in(folder: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
         }
     }
     match found.is_empty() {
-        true => {
-            Err(Diagnostics::unreadable(Code::NoExperimentHere, folder, "no experiment is in this folder"))
-        }
+        true => Err(Diagnostics::unreadable(
+            Code::NoExperimentHere,
+            folder,
+            "no experiment is in this folder (a runbook is run by its own file)",
+        )),
         false => Ok(found),
     }
 }

@@ -20,6 +20,7 @@ use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, cl
 use crate::notation::yaml::{Key, Node, Value};
 use crate::redact::Redactor;
 use crate::run::event::{FileKind, RunbookFacts};
+use crate::run::outputs::Flow;
 
 /// The folder that runbooks are looked for in, by name.
 const FOLDER: &str = "runbooks";
@@ -129,6 +130,7 @@ impl Call {
                 false => step.after.iter().map(|name| within(prefix, name)).collect(),
             },
             targets: step.targets.or_else(|| Some(targets.clone())),
+            flow: Flow { scope: format!("{}{}", within(prefix, ""), step.flow.scope), ..step.flow },
             owner: step.owner.or_else(|| owner.clone()),
             ..step
         });
@@ -208,9 +210,18 @@ fn read(
         );
         return None;
     }
-    let variables = draft::variables(&root, &mut Context::new(&Verbatim));
+    if shelf.given.complete && call.with.iter().any(|(_, value)| value.is_none()) {
+        // Why it has no value has been said.
+        return None;
+    }
+    let mut cx = Context::new(&Verbatim);
+    let variables = draft::variables(&root, &mut cx);
     let before = problems.len();
     let values = values(call, &variables, shelf.given, problems);
+    // What is wrong with a variable itself is told first.
+    if cx.problems.is_empty() {
+        missing(call, &variables, &values, shelf.given, problems);
+    }
     if problems.len() > before {
         return None;
     }
@@ -259,23 +270,33 @@ fn values(
             None => drop(values.shift_remove(&name.text)),
         }
     }
-    let set = |name: &str| values.contains_key(name) || call.with.iter().any(|(with, _)| with.text == name);
-    let missing = variables
-        .iter()
-        .filter(|(name, variable)| given.complete && variable.default.is_none() && !set(&name.text));
-    for (name, variable) in missing {
+    values
+}
+
+/// Reports the variables that nobody gives a value to.
+fn missing(
+    call: &Call,
+    variables: &IndexMap<SpannedName, super::values::Variable>,
+    values: &IndexMap<String, String>,
+    given: &Given,
+    problems: &mut Vec<Problem>,
+) {
+    let runbook = clip(&call.named.value);
+    let unset = variables.iter().filter(|(name, variable)| {
+        given.complete && variable.default.is_none() && !values.contains_key(&name.text)
+    });
+    for (name, variable) in unset {
         let about = variable.about.as_ref().map(|about| format!(" ({})", clip(about))).unwrap_or_default();
         problems.push(
             Problem::new(
                 Code::NoValueGiven,
                 call.named.span,
-                format!("the runbook `{}` needs a value for `{}`{about}", clip(runbook), name.text),
+                format!("the runbook `{runbook}` needs a value for `{}`{about}", name.text),
             )
             .label("no value is given, and it has no default")
             .help(format!("give it here: `with: {{ {}: … }}`, or in the environment", name.text)),
         );
     }
-    values
 }
 
 /// One line for all that is wrong with a runbook.
@@ -326,8 +347,12 @@ fn by_path(from: &Path, named: &Spanned<String>) -> Result<PathBuf, Box<Problem>
     match path.is_file() {
         true => Ok(path),
         false => Err(Box::new(
-            Problem::new(Code::UnknownRunbook, named.span, format!("there is no file {}", path.display()))
-                .label("relative to this file"),
+            Problem::new(
+                Code::UnknownRunbook,
+                named.span,
+                format!("there is no file `{}`", clip(&named.value)),
+            )
+            .label("relative to this file"),
         )),
     }
 }
@@ -467,3 +492,7 @@ pub(super) fn flatten(drafts: Vec<StepDraft>, aloud: bool) -> Option<Vec<Step>> 
     }
     Some(steps)
 }
+
+#[cfg(test)]
+#[path = "runbook_tests.rs"]
+mod tests;

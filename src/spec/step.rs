@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::draft::one_probe;
 use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
+use super::outputs::{self, Output};
 use super::people::{Approval, Sentence, conditions};
 use super::runbook::Call;
 use crate::action::Action;
@@ -15,6 +16,7 @@ use crate::notation::fix::Fix;
 use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
+use crate::run::outputs::Flow;
 
 /// A step of which some parts could be read.
 pub(super) struct StepDraft {
@@ -34,6 +36,10 @@ pub(super) struct StepDraft {
     pub(super) role: Option<Option<String>>,
     pub(super) about: Option<Option<String>>,
     pub(super) expected: Option<Option<Spanned<Duration>>>,
+    /// What of its program's output is kept.
+    pub(super) outputs: Vec<Output>,
+    /// The outputs that it uses, by name.
+    pub(super) uses: Vec<String>,
     /// The runbook whose steps stand in its place.
     pub(super) call: Option<Call>,
 }
@@ -91,6 +97,8 @@ const KEYS: &[&str] = &[
     "role",
     "about",
     "expected",
+    "output",
+    "outputs",
 ];
 const DEEDS: [&str; 7] = ["action", "run", "manual", "approve", "wait", "wait_until", "runbook"];
 /// What a step that is a runbook says itself; everything else stands in the runbook's own steps.
@@ -135,6 +143,8 @@ impl StepDraft {
             role: field(inside, span, "role", None, cx),
             about: field(inside, span, "about", None, cx),
             expected: field(inside, span, "expected", None, cx),
+            outputs: outputs::read(inside, cx),
+            uses: outputs::used(inside),
             call,
         }
     }
@@ -154,6 +164,8 @@ impl StepDraft {
             role: None,
             about: None,
             expected: None,
+            outputs: Vec::new(),
+            uses: Vec::new(),
             call: None,
         }
     }
@@ -174,6 +186,11 @@ impl StepDraft {
             role: self.role?,
             about: self.about?,
             expected: self.expected?.map(|expected| expected.value),
+            flow: Flow {
+                scope: String::new(),
+                kept: self.outputs.into_iter().map(|output| (output.name.text, output.pointer)).collect(),
+                used: self.uses,
+            },
             targets: None,
         })
     }
@@ -240,6 +257,11 @@ fn misplaced(key: &Key, deed: Option<&Deed>, cx: &mut Context<'_>) {
         "with" if kind != "runbook" => {
             cx.report(
                 says("`with` gives values to a runbook".to_owned()).label(format!("this is a `{kind}` step")),
+            );
+        }
+        name @ ("output" | "outputs") if !matches!(kind, "run" | "runbook") => {
+            cx.report(
+                says(format!("`{name}` keeps what a program prints")).label(format!("this is `{kind}`")),
             );
         }
         name if kind == "runbook"

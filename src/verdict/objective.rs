@@ -11,7 +11,7 @@ use crate::timeline::Timeline;
 use crate::words;
 
 /// Stands for the observer of a target that no probe can decide.
-pub(super) const NOBODY: &str = "no probe";
+pub(crate) const NOBODY: &str = "no probe";
 
 /// Every objective of a run.
 pub(super) fn all(

@@ -21,7 +21,7 @@ pub(crate) fn took(events: &[Event]) -> Option<f64> {
     // What was skipped since the run stopped was no part of it.
     let over =
         |event: &&Event| matches!(&event.kind, EventKind::StepFinished { step, .. } if began(events, step));
-    let last = events.iter().filter(over).next_back()?;
+    let last = events.iter().rfind(over)?;
     Some(last.at_ns - first.at_ns)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn without_declared(objectives: &mut Vec<Objective>, record: &Record,
     let acted = timeline.fault.is_some();
     let alarms = !record.header.alarms.is_empty();
     objectives.retain(|objective| {
-        let watched = objective.observer != super::objective::NOBODY;
+        let watched = objective.observer != super::NOBODY;
         let told = alarms || objective.name != "detection";
         watched && told && (acted || objective.observed.is_some())
     });
@@ -78,5 +78,90 @@ pub(super) fn judged(record: &Record, guards: &[String]) -> (Verdict, String) {
             let within = took.map(|took| format!(", in {took}")).unwrap_or_default();
             (Verdict::Pass, format!("every step of the procedure was carried out{within}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::journal::{Record, fixture};
+    use crate::report::build::build;
+    use crate::report::exit::exit_code;
+    use crate::run::event::{Answer, Ending, EventKind, FileKind, Objectives, Phase, StepOutcome, Via};
+    use crate::verdict::Outcome;
+
+    /// A runbook of two steps without a probe, the second of which ended so.
+    fn record(outcome: StepOutcome, answer: Option<Answer>) -> Record {
+        let mut header = fixture::header();
+        header.experiment.kind = FileKind::Runbook;
+        header.probes.clear();
+        header.objectives = Objectives { rto: Some(900.0), rpo_seconds: Some(60.0), ..Objectives::default() };
+        header.plan = vec![fixture::step("first"), fixture::step("second")];
+        let finished = |step: &str, outcome| EventKind::StepFinished {
+            step: step.to_owned(),
+            outcome,
+            detail: Some("so it was".to_owned()),
+        };
+        let answered = answer.map(|answer| EventKind::Answered {
+            step: "second".to_owned(),
+            by: "Anna (anna@desk)".to_owned(),
+            role: None,
+            answer,
+            because: Some("no key".to_owned()),
+            via: Via::Terminal,
+        });
+        let kinds = [
+            Some(EventKind::PhaseEntered { phase: Phase::Steps }),
+            Some(EventKind::StepStarted { step: "first".to_owned() }),
+            Some(finished("first", StepOutcome::Done)),
+            Some(EventKind::StepStarted { step: "second".to_owned() }),
+            answered,
+            Some(finished("second", outcome)),
+            Some(EventKind::RunEnded { ending: Ending::Completed }),
+        ];
+        let events = (1u8..).zip(kinds.into_iter().flatten());
+        let events = events.map(|(at, kind)| fixture::event(f64::from(at), kind)).collect();
+        Record { header, events, samples: Vec::new(), chain_head: String::new(), cut: false }
+    }
+
+    #[test]
+    fn a_procedure_passes_when_every_step_was_done_and_declares_the_rest() {
+        let report = build(&record(StepOutcome::Done, None));
+        assert_eq!((report.verdict, exit_code(&report)), (Outcome::Pass, 0));
+        assert_eq!(report.because, "every step of the procedure was carried out, in 3 s");
+        assert_eq!(report.objectives, []);
+        let procedure = report.procedure.expect("a procedure");
+        assert_eq!((procedure.took, procedure.declared.rto), (Some(3.0), Some(900.0)));
+    }
+
+    #[test]
+    fn a_failed_step_fails_it_and_what_was_left_out_or_unclear_shows_nothing() {
+        let failed = build(&record(StepOutcome::Failed, None));
+        assert_eq!((failed.verdict, exit_code(&failed)), (Outcome::Fail, 1));
+        assert!(failed.because.contains("`second` failed: so it was"), "{}", failed.because);
+        let skipped = build(&record(StepOutcome::Skipped, Some(Answer::Skipped)));
+        assert_eq!((skipped.verdict, exit_code(&skipped)), (Outcome::Inconclusive, 3));
+        assert!(skipped.because.contains("skipped by Anna (anna@desk): no key"), "{}", skipped.because);
+        let unclear = build(&record(StepOutcome::Indeterminate, None));
+        assert_eq!(unclear.verdict, Outcome::Inconclusive);
+        let mut cut = record(StepOutcome::Done, None);
+        cut.cut = true;
+        assert_eq!(build(&cut).verdict, Outcome::Inconclusive);
+        let mut short = record(StepOutcome::Done, None);
+        short.header.plan.push(fixture::step("third"));
+        assert!(build(&short).because.contains("`third` was not carried out"));
+    }
+
+    #[test]
+    fn what_was_rehearsed_or_read_aloud_never_passes() {
+        let mut dry = record(StepOutcome::Skipped, None);
+        dry.header.dry_run = true;
+        let report = build(&dry);
+        assert_eq!((report.verdict, exit_code(&report)), (Outcome::Inconclusive, 0));
+        let mut aloud = record(StepOutcome::Done, None);
+        aloud.header.tabletop = true;
+        let report = build(&aloud);
+        assert_eq!((report.verdict, exit_code(&report)), (Outcome::Inconclusive, 3));
+        assert!(report.because.starts_with("tabletop: "), "{}", report.because);
+        assert!(report.objectives.iter().all(|objective| objective.observed.is_none()));
     }
 }

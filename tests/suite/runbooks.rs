@@ -61,17 +61,10 @@ impl Watched {
 
     /// Answers for a step once it is asked; what the answer came to.
     fn answer(&mut self, step: &str, arguments: &[&str]) -> Output {
-        let began = Instant::now();
-        let dir = self.until(step, |event| event["type"] == "step_started" && event["step"] == step);
-        loop {
-            let mut confirm = firedrill();
-            confirm.arg("confirm").arg(&dir).arg(step).args(["--by", "Anna"]).args(arguments);
-            let output = confirm.output().expect("the binary runs");
-            // Between its begin and the question its checks are asked once.
-            if !said(&output).contains("does not wait for anybody") || began.elapsed() > PATIENCE {
-                return output;
-            }
-        }
+        let dir = self.until(step, |event| event["type"] == "asked" && event["step"] == step);
+        let mut confirm = firedrill();
+        confirm.arg("confirm").arg(&dir).arg(step).args(["--by", "Anna"]).args(arguments);
+        confirm.output().expect("the binary runs")
     }
 
     /// Answers, and must be heard.
@@ -216,8 +209,7 @@ async fn a_run_that_died_while_it_waited_for_a_person_is_recovered() {
     let outside = Outside::start(7, "");
     let before = outside.standing().await;
     let (_here, mut run) = evacuate(&outside);
-    let dir =
-        run.until("look around", |event| event["type"] == "step_started" && event["step"] == "look around");
+    let dir = run.until("look around", |event| event["type"] == "asked" && event["step"] == "look around");
     run.signal(Signal::KILL);
     run.child.wait().expect("it is dead");
     assert!(outside.differs(&before, &[], Duration::from_millis(500)).await.is_some(), "nothing was stopped");
@@ -237,7 +229,7 @@ async fn ctrl_c_works_while_a_person_is_waited_for() {
     let outside = Outside::start(7, "");
     let before = outside.standing().await;
     let (_here, mut run) = evacuate(&outside);
-    run.until("look around", |event| event["type"] == "step_started" && event["step"] == "look around");
+    run.until("look around", |event| event["type"] == "asked" && event["step"] == "look around");
     run.signal(Signal::INT);
     let (code, report, output) = run.end();
     assert_eq!(code, 4, "{}", said(&output));
@@ -449,7 +441,7 @@ impl Watched {
             let is = |kind: &str, step: &Value| {
                 events.iter().any(|event| event["type"] == kind && event["step"] == *step)
             };
-            let begun = events.iter().filter(|event| event["type"] == "step_started");
+            let begun = events.iter().filter(|event| event["type"] == "asked");
             for step in begun.filter_map(|event| event["step"].as_str()) {
                 let name = json!(step);
                 if is("step_finished", &name) || is("answered", &name) {
@@ -462,10 +454,119 @@ impl Watched {
                     "--role",
                     "incident-commander",
                 ]);
-                // A step of no person, or over in the meantime: then it does not count.
+                // It may be over in the meantime: then it does not count.
                 taken += usize::from(confirm.output().expect("it runs").status.success());
             }
         }
         taken
     }
+}
+
+/// A program's output goes on into a program, a question and a text, also within a runbook of its own.
+const OUTPUTS: &str = r#"
+kind: Runbook
+name: outer
+steps:
+  - name: make
+    run: [sh, -c, "echo working >&2; echo noise; echo 'snap 1; rm -rf /'"]
+    output: id
+  - name: describe
+    run: [echo, '{"db": {"port": 5432}}']
+    outputs: { port: /db/port }
+  - name: ask
+    approve: "Restore ${output:id} at ${output:port}?"
+  - runbook: inner
+  - name: use
+    run: [sh, -c, 'test "$1" = "snap 1; rm -rf /"', sh, "${output:id}"]
+  - name: with it
+    run: { program: [sh, -c, 'test "$PORT" = 5432'], env: { PORT: "${output:port}" } }
+"#;
+const INNER: &str = r#"
+kind: Runbook
+name: inner
+steps:
+  - name: make
+    run: [echo, other]
+    output: id
+  - name: look
+    manual: Look at ${output:id}
+"#;
+
+#[test]
+fn what_a_program_prints_is_used_by_later_steps() {
+    let here = folder(&[("runbooks/outer.yaml", OUTPUTS), ("runbooks/inner.yaml", INNER)]);
+    let mut command = firedrill();
+    command.arg("run").arg(here.path().join("runbooks/outer.yaml"));
+    let mut run = Watched::begin(&mut command, &here.path().join("store"));
+    let asked = |name: &'static str| move |event: &Value| event["type"] == "asked" && event["step"] == name;
+    let dir = run.until("ask", asked("ask"));
+    let texts = || -> Vec<String> {
+        let asked = events(&dir).into_iter().filter(|event| event["type"] == "asked");
+        asked.filter_map(|event| event["text"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(texts(), ["Restore snap 1; rm -rf / at 5432?"]);
+    run.confirm("ask", &[]);
+    run.until("inner / look", asked("inner / look"));
+    assert_eq!(texts()[1], "Look at other", "a runbook's outputs are its own");
+    run.confirm("inner / look", &[]);
+    let (code, report, output) = run.end();
+    assert_eq!(code, 0, "{}", said(&output));
+    assert!(report["notes"].to_string().contains("output `port` is `5432`"), "{}", report["notes"]);
+}
+
+#[test]
+fn an_output_that_is_not_there_fails_the_step_that_needs_it() {
+    let text = "kind: Runbook\nname: broken\nsteps:\n  - name: make\n    run: [\"true\"]\n    output: id\n    \
+                on_failure: continue\n  - name: use\n    manual: Look at ${output:id}\n";
+    let here = folder(&[("broken.yaml", text)]);
+    let mut command = firedrill();
+    command.arg("run").arg(here.path().join("broken.yaml"));
+    let (code, report, output) = Watched::begin(&mut command, &here.path().join("store")).end_later();
+    assert_eq!(code, 1, "{}", said(&output));
+    assert!(step(&report, "make")["detail"].to_string().contains("printed nothing"), "{report}");
+    assert!(step(&report, "use")["detail"].to_string().contains("the output `id` is not there"), "{report}");
+}
+
+/// A person breaks it: RTO counts from some time between being asked and saying so.
+#[test]
+fn a_person_may_be_the_fault_and_the_interval_says_how_exactly_that_is_known() {
+    let text = r#"
+kind: Experiment
+name: by-hand
+objectives: { rto: 60s }
+variables: { url: { about: "what is watched" } }
+probes:
+  web: { tcp: { address: "${url}", connect_timeout: 300ms }, every: 50ms }
+steady_state: { for: 500ms }
+steps:
+  - name: pull the plug
+    manual: Pull the plug
+measure_from: pull the plug
+recovery: { confirm: 500ms, within: 60s }
+"#;
+    let here = folder(&[("by-hand.yaml", text)]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let mut command = firedrill();
+    command.arg("run").arg(here.path().join("by-hand.yaml")).args(["--var", &format!("url={address}")]);
+    let mut run = Watched::begin(&mut command, &here.path().join("store"));
+    run.until("the question", |event| event["type"] == "asked");
+    // The person thinks, acts, and takes a while to say so.
+    std::thread::sleep(Duration::from_millis(600));
+    drop(listener);
+    let broken = Instant::now();
+    std::thread::sleep(Duration::from_millis(700));
+    let listener = std::net::TcpListener::bind(address).expect("the same port");
+    let took = broken.elapsed().as_secs_f64();
+    run.confirm("pull the plug", &[]);
+    let (code, report, output) = run.end();
+    drop(listener);
+    assert_eq!(code, 0, "{}", said(&output));
+    let rto = &report["objectives"][0]["observed"];
+    let (lo, hi) = (rto["lo"].as_f64().expect("lo"), rto["hi"].as_f64().expect("hi"));
+    assert!(lo <= took && took <= hi, "{took} is not in {rto}");
+    assert!(hi - lo >= 0.5, "as uncertain as the person was slow: {rto}");
+    let injected = &report["fault"]["injected_at"];
+    assert!(injected["hi"].as_f64() > injected["lo"].as_f64(), "{injected}");
+    assert!(report["notes"].to_string().contains("carried out by a person"), "{}", report["notes"]);
 }

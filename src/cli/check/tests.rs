@@ -32,6 +32,7 @@ fn a_folder_is_checked_file_by_file() {
         ("b/c.yml", "kind: Experiment\nname: Bad Name\n"),
         ("b/d.yaml", "services: {}\n"),
         ("e.yaml", "kind: GameDay\nname: r\n"),
+        ("f.yaml", "kind: Runbook\nname: r\nsteps: [{ name: s, manual: Look }]\n"),
         (".hidden/f.yaml", "kind: Experiment\n"),
         ("firedrill.yaml", "environments: { staging: { region: eu-west-1 } }\n"),
         ("g.txt", "kind: Experiment\n"),
@@ -41,7 +42,7 @@ fn a_folder_is_checked_file_by_file() {
     assert!(out.contains("c.yml") && out.contains("missing key `steps`"), "{out}");
     assert!(err.contains("d.yaml: skipped, since it has no `kind:`"), "{err}");
     assert!(err.contains("e.yaml: a GameDay is not checked by this version"), "{err}");
-    assert!(err.ends_with("3 files checked: 1 file with errors\n"), "{err}");
+    assert!(err.ends_with("4 files checked: 1 file with errors\n"), "{err}");
 }
 
 #[test]

@@ -174,4 +174,10 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nsteps:\n  - runbook: runbooks/broken.yaml\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
         "\nsteps:\n  - runbook: runbooks/restore.yaml\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
     ),
+    error(
+        Code::UnknownOutput,
+        "`${output:name}` refers to what an earlier step prints, and no step of the file keeps an output of this name: `output: name` on the step that prints it.",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, manual: \"It is ${output:whne}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
 ];

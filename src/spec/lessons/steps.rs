@@ -153,4 +153,22 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\ntargets: {}\nsteps:\n  - { name: stop it, run: [aws, ec2, stop-instances, --instance-ids, i-0abc123def4567890] }\n",
         "\ntargets: { web: { ec2.instance: { id: i-0abc123def4567890 } } }\nsteps:\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
     ),
+    error(
+        Code::OutputHere,
+        "A plan is made before anything runs: what a target, a probe or an action is looked up with must be known then. An output can stand in the program of a `run` step, and in the text of `manual` and `approve`.",
+        "\nprobes: { shop: { http: { url: \"http://shop.test/${output:when}\" } } }\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::OutputTwice,
+        "Two steps keep what they print under the same name, so that nobody could say which of them `${output:name}` means.",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: ask again, run: [date], output: when }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: ask again, run: [date], output: later }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::OutputTooEarly,
+        "The step uses what another one prints, and does not wait for it: it may run first, and there is nothing yet.",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, after: [], manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, after: [ask], manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
 ];

@@ -50,6 +50,19 @@ fn waits_for(steps: &[StepDraft], index: usize) -> Vec<usize> {
     }
 }
 
+/// All the steps that are over before a step begins, by index.
+pub(in crate::spec) fn waited_for(steps: &[StepDraft], index: usize) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut todo = waits_for(steps, index);
+    while let Some(next) = todo.pop() {
+        if !found.contains(&next) {
+            found.push(next);
+            todo.extend(waits_for(steps, next));
+        }
+    }
+    found
+}
+
 /// The first cycle, as the indices of its steps, each waiting for the next and the last for the first.
 fn cycle(steps: &[StepDraft]) -> Option<Vec<usize>> {
     #[derive(Clone, Copy, PartialEq)]
