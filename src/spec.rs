@@ -197,7 +197,7 @@ fn examine(
     let kind = match right_kind(root) {
         Ok(kind) => kind,
         Err(problem) => {
-            problems.push(problem);
+            problems.push(*problem);
             return Examined { problems, ..Examined::default() };
         }
     };
@@ -237,34 +237,28 @@ fn examine(
 }
 
 /// What the file says that it is. The error is what is wrong with `kind:`.
-fn right_kind(root: &Node) -> Result<FileKind, Problem> {
+fn right_kind(root: &Node) -> Result<FileKind, Box<Problem>> {
     let Value::Map(top) = &root.value else {
         let found = crate::notation::decode::kind_of(&root.value);
-        return Err(Problem::new(
-            Code::NotAnExperiment,
-            root.span,
-            format!("expected an experiment, found {found}"),
-        )
-        .label("expected a mapping that starts with `kind: Experiment`"));
+        let problem =
+            Problem::new(Code::NotAnExperiment, root.span, format!("expected an experiment, found {found}"));
+        return Err(problem.label("expected a mapping that starts with `kind: Experiment`").into());
     };
     let Some((key, node)) = top.iter().find(|(key, _)| key.text == "kind") else {
         let place = top.first().map_or(root.span, |(key, _)| key.span);
-        return Err(Problem::new(Code::MissingKind, place, "missing key `kind`")
-            .label("the file starts with `kind: Experiment`"));
+        let problem = Problem::new(Code::MissingKind, place, "missing key `kind`");
+        return Err(problem.label("the file starts with `kind: Experiment`").into());
     };
     let mut cx = Context::new(&Verbatim);
     let Some(kind) = String::decode(node, &mut cx) else {
-        return Err(Problem::new(
-            Code::MissingKind,
-            key.span,
-            "expected `kind: Experiment` or `kind: Runbook`",
-        ));
+        let expected = "expected `kind: Experiment` or `kind: Runbook`";
+        return Err(Problem::new(Code::MissingKind, key.span, expected).into());
     };
     if let Some(kind) = [FileKind::Experiment, FileKind::Runbook].into_iter().find(|one| one.word() == kind) {
         return Ok(kind);
     }
     if let Some((word, what)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
-        return Err(later::problem(word, what, node.span));
+        return Err(later::problem(word, what, node.span).into());
     }
     let problem = Problem::new(
         Code::UnknownKind,
@@ -274,7 +268,8 @@ fn right_kind(root: &Node) -> Result<FileKind, Problem> {
     Err(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
         None => problem.label("expected Experiment or Runbook"),
-    })
+    }
+    .into())
 }
 
 #[cfg(test)]
