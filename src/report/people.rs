@@ -135,6 +135,13 @@ pub(super) fn who(step: &StepReport) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
+/// Whose step it is: `owner payments-sre, role database-owner`.
+pub(super) fn whose(step: &StepReport) -> String {
+    let owner = step.owner.as_ref().map(|owner| format!("owner {owner}"));
+    let role = step.role.as_ref().map(|role| format!("role {role}"));
+    owner.into_iter().chain(role).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether people have a part in any of the steps, or times were expected.
 pub(super) fn any(steps: &[StepReport]) -> bool {
     steps.iter().any(|step| {

@@ -249,19 +249,18 @@ impl Lines {
                 _ => ("?", Tone::Unsure),
             };
             let note = step.evidence.as_ref().filter(|_| step.outcome == "done").or(step.detail.as_ref());
-            // Who did it comes first.
+            // Whose it is and who did it come first; then what was seen, unless it only says who did it.
             let who = people::who(step);
-            let note = match (who.is_empty(), note) {
-                (true, note) => note.cloned(),
-                (false, Some(seen)) if step.evidence.as_ref() == Some(seen) => Some(format!("{who}; {seen}")),
-                (false, _) => Some(who),
-            };
+            let seen = note.filter(|seen| who.is_empty() || step.evidence.as_ref() == Some(seen));
+            let parts = [people::whose(step), who, seen.cloned().unwrap_or_default()];
+            let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            let note = parts.join("; ");
             table.row(vec![
                 Cell::new(format!("{mark} {}", clean(&step.outcome)), tone),
                 clean(&step.name).into(),
                 step.started.map(|at| origin.instant(at)).unwrap_or_default().into(),
                 Cell::new(people::timed(step), if step.slower { Tone::Unsure } else { Tone::Plain }),
-                Cell::new(note.map(|text| clean(&text)).unwrap_or_default(), Tone::Quiet),
+                Cell::new(clean(&note), Tone::Quiet),
             ]);
         }
         self.lines.extend(table.lines(self.style, BODY));
