@@ -596,3 +596,31 @@ fn check_finds_nothing_in_the_bundled_runbooks() {
         assert_eq!(loaded.warnings, [], "{stem}");
     }
 }
+
+#[test]
+fn a_condition_is_waited_for_and_given_up_in_time() {
+    let here = folder(&[]);
+    let flag = here.path().join("flag");
+    let text = format!(
+        "kind: Runbook\nname: waits\nsteps:\n  - name: until it is there\n    wait_until:\n      - command: {{ run: [test, -e, {0}] }}\n        \
+         within: 20s\n      - command: {{ run: [\"true\"] }}\n  - name: in vain\n    wait_until: {{ command: {{ run: [test, -e, {0}-too] }}, \
+         within: 400ms }}\n",
+        flag.display()
+    );
+    let path = here.path().join("waits.yaml");
+    std::fs::write(&path, text).expect("written");
+    let mut command = firedrill();
+    command.arg("run").arg(&path);
+    let mut run = Watched::begin(&mut command, &here.path().join("store"));
+    run.until("the first wait", |event| event["type"] == "step_started");
+    std::thread::sleep(Duration::from_millis(600));
+    std::fs::write(&flag, "").expect("written");
+    let (code, report, output) = run.end();
+    assert_eq!(code, 1, "{}", said(&output));
+    let first = step(&report, "until it is there");
+    assert_eq!(first["outcome"], "done", "{first}");
+    assert!(first["took"].as_f64() >= Some(0.5), "{first}");
+    let second = step(&report, "in vain");
+    assert_eq!(second["outcome"], "failed", "{second}");
+    assert!(second["detail"].as_str().is_some_and(|why| why.starts_with("not so within 400ms")), "{second}");
+}
