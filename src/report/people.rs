@@ -99,7 +99,7 @@ pub(super) fn said(report: &super::Report) -> Vec<String> {
     let declared = &procedure.declared;
     let note = |name: &str| match judged(name) {
         true => "judged by the probes",
-        false => "declared; no probe here can judge it",
+        false => "declared, and not judged here",
     };
     let took = procedure.took.map(|took| format!("The procedure took {}", words::duration(tenths(took))));
     let rto = declared.rto.map(|rto| format!("RTO {}: {}", words::duration(rto), note("rto")));
