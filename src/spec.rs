@@ -20,6 +20,7 @@ pub mod environment;
 pub mod experiment;
 mod files;
 pub mod guardrail;
+pub mod import;
 pub mod interlock;
 mod later;
 pub mod lessons;
@@ -107,10 +108,22 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
 pub enum Checked {
     /// An experiment; the problems may be warnings only, or none.
     Experiment(Diagnostics),
+    /// A ConfigMap with recovery procedures, which `firedrill import` makes runbooks of; warnings only, or none.
+    ConfigMap(Diagnostics),
     /// A kind of file that this version does not check.
     Later(&'static str),
     /// Something else: YAML without `kind:`.
     Other,
+}
+
+impl Checked {
+    /// What is wrong with it.
+    pub fn problems(self) -> Vec<Problem> {
+        match self {
+            Checked::Experiment(diagnostics) | Checked::ConfigMap(diagnostics) => diagnostics.problems,
+            Checked::Later(_) | Checked::Other => Vec::new(),
+        }
+    }
 }
 
 /// Checks a file without values from outside it. The error is a file that is not YAML.
@@ -123,6 +136,14 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
     let (source, root, problems) = source::of(path, text)?;
     match kind(&root) {
         None => return Ok(Checked::Other),
+        Some("ConfigMap") => {
+            let Some(found) = import::check_configmap(&source.text) else { return Ok(Checked::Other) };
+            let warning = |(span, message, help): (_, String, String)| {
+                Problem::new(Code::ForPeople, span, message).help(help).warning()
+            };
+            let problems = found.into_iter().map(warning).collect();
+            return Ok(Checked::ConfigMap(Diagnostics { path: source.path, text: source.text, problems }));
+        }
         Some(kind) => {
             if let Some((kind, _)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
                 return Ok(Checked::Later(kind));

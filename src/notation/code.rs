@@ -87,6 +87,7 @@ codes! {
     NotYet = 123, "not supported by this version";
     NotAnArgument = 124, "a value that is not of the form expected here";
     ZeroTime = 125, "a time of zero where something needs time";
+    NotForeign = 126, "not a file of the tool that it is imported from";
 
     UnknownVariable = 201, "an unknown variable";
     VariableInItself = 202, "a variable that refers to itself";
@@ -127,6 +128,7 @@ codes! {
     BackupRetention = 313, "a backup retention that RDS does not have";
     ProgramNotFound = 314, "a program that is not on this machine";
     RecordValue = 315, "a value that the record's type cannot hold";
+    ForPeople = 316, "a part of a procedure that only people can do";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

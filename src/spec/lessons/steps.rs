@@ -102,4 +102,14 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\ntargets: { web: { route53.record: { zone: shop.test, name: www.shop.test, type: A } } }\nsteps:\n  - { name: move it, action: { route53.flip_record: { target: web, values: [standby.shop.test] } } }\n",
         "\ntargets: { web: { route53.record: { zone: shop.test, name: www.shop.test, type: CNAME } } }\nsteps:\n  - { name: move it, action: { route53.flip_record: { target: web, values: [standby.shop.test] } } }\n",
     ),
+    Lesson {
+        code: Code::ForPeople,
+        about: "A ConfigMap with recovery procedures is accepted as it stands. What it says in prose only people can do: a \
+                sentence that verifies something, a command that needs a shell, who is told and when it is exercised. The help \
+                says what firedrill has for it; `firedrill import` makes a runbook of each procedure.",
+        wrong: "verification: \"Verify DNS propagation\"",
+        right: "verify: [{ dns: { name: www.example.com, expect: [192.0.2.1] } }]     (in a step of an experiment)",
+        warns: true,
+        yaml: false,
+    },
 ];
