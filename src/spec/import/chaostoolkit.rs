@@ -151,7 +151,8 @@ fn rollbacks(carried: &mut Carried, top: &At<'_>) {
             INVERSES.iter().find(|(action, func)| function == Some(func) && carried.undone.contains(action));
         if let Some((action, _)) = own {
             carried.sketch.remarks.push(format!(
-                "{what} is not needed: firedrill undoes {action} itself, also when the run is stopped or dies."
+                "The rollback `{}` is not needed: firedrill undoes {action} itself, also when the run is stopped or dies.",
+                terms::line(&name)
             ));
             continue;
         }

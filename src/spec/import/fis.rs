@@ -56,7 +56,7 @@ fn sketch(template: Template<'_>, file: &str) -> Sketch {
         let last = action::place(&mut sketch, &template, action, after);
         placed.push(Placed { name: action.name.clone(), last });
     }
-    if !sketch.steps.is_empty() {
+    if sketch.steps.iter().any(|step| step.deed.0 == "action") {
         sketch.remarks.push(
             "FIS leaves what it did as it is, unless the action says otherwise; firedrill undoes it at the end of the run.".to_owned(),
         );

@@ -275,6 +275,14 @@ impl Sketch {
         texts
     }
 
+    /// The step that breaks something, where a program is run before it: a load generator is no fault.
+    fn measure_from(&self) -> Option<&str> {
+        let mut doing = self.steps.iter().filter(|step| matches!(step.deed.0, "action" | "run"));
+        let first = doing.next().filter(|first| first.deed.0 == "run")?;
+        let action = doing.find(|step| step.deed.0 == "action").filter(|_| self.kind == "Experiment")?;
+        (first.name != action.name).then_some(action.name.as_str())
+    }
+
     /// The text, and where its parts stand in it.
     fn render(&self) -> (String, Vec<(Range<usize>, Part)>) {
         let mut text = String::new();
@@ -305,6 +313,10 @@ impl Sketch {
                 item(rail, 2, 0, &mut text);
                 parts.push((start..text.len(), Part::Rail(index)));
             }
+        }
+        if let Some(from) = self.measure_from() {
+            text.push('\n');
+            entry("measure_from", &Out::text(from), 0, 0, &mut text);
         }
         text.push_str("\nsteps:\n");
         let mut before: Vec<String> = Vec::new();

@@ -104,7 +104,9 @@ fn objective(sketch: &mut Sketch, slo: &At<'_>) {
         About::Latency => latency(sketch, slo, &name, promised),
         _ => budget(sketch, slo, &name, promised),
     }
-    watch(sketch, slo, &name, about, promised);
+    let alerts = slo.get("alerts").map(|at| at.items()).unwrap_or_default();
+    let burn = alerts.iter().find_map(|alert| burnt(alert, promised)).filter(|_| about != About::Latency);
+    watch(sketch, slo, &name, about, burn.unwrap_or(rounded(1.0 - promised / 100.0)));
     for (key, value) in slo.entries() {
         match key {
             "name" | "target" | "objective" | "window" | "sli" => {}
@@ -175,8 +177,9 @@ fn latency(sketch: &mut Sketch, slo: &At<'_>, name: &str, promised: f64) {
     }
 }
 
-/// The query as a probe that is good while the SLO holds.
-fn watch(sketch: &mut Sketch, slo: &At<'_>, name: &str, about: About, promised: f64) {
+/// The query as a probe that is good while no more than the share `bad` of the requests is lost. What it says is held
+/// apart from what clients see: a query that answers in time is no request that was served in time.
+fn watch(sketch: &mut Sketch, slo: &At<'_>, name: &str, about: About, bad: f64) {
     let Some(query) = query(slo) else {
         sketch.left(
             slo,
@@ -186,31 +189,33 @@ fn watch(sketch: &mut Sketch, slo: &At<'_>, name: &str, about: About, promised: 
         );
         return;
     };
-    let bad = rounded(1.0 - promised / 100.0);
     let expect = match about {
-        About::Availability => Some(Out::map([("above", Out::bare(rounded(promised / 100.0)))])),
+        About::Availability => Some(Out::map([("above", Out::bare(rounded(1.0 - bad)))])),
         About::Errors => Some(Out::map([("below", Out::bare(bad))])),
         About::Latency => threshold(slo).map(|seconds| Out::map([("below", Out::bare(seconds))])),
     };
     let mut asked =
         vec![("url".to_owned(), Out::text("${prometheus_url}")), ("query".to_owned(), Out::text(query))];
     asked.extend(expect.map(|expect| ("expect".to_owned(), expect)));
-    sketch.probe(name, Out::map([("prometheus", Out::Map(asked)), ("every", Out::bare("5s"))]));
+    let probe =
+        [("prometheus", Out::Map(asked)), ("every", Out::bare("5s")), ("must_stay_up", Out::bare(true))];
+    sketch.probe(name, Out::map(probe));
+}
+
+/// The share of bad requests from which an alert on the burn rate fires: `burn_rate > 14.4`.
+fn burnt(alert: &At<'_>, promised: f64) -> Option<f64> {
+    let rest = alert.text_of("condition")?.trim().strip_prefix("burn_rate")?.trim().strip_prefix('>')?;
+    let rate: f64 = rest.trim_start_matches('=').trim().parse().ok()?;
+    let share = rounded(rate * (1.0 - promised / 100.0));
+    (share > 0.0 && share < 1.0).then_some(share)
 }
 
 /// An alert on the burn rate as a guardrail: the same query, beyond what burns the budget so fast.
 fn guard(sketch: &mut Sketch, slo: &At<'_>, alert: &At<'_>, about: About, promised: f64) {
     let name = line(alert.text_of("name").unwrap_or("alert"));
     let condition = line(alert.text_of("condition").unwrap_or("…"));
-    let rate = condition.strip_prefix("burn_rate").map(str::trim).and_then(|rest| {
-        rest.trim_start_matches(['>', '='])
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|rate| *rate > 0.0 && rest.starts_with('>'))
-    });
     let what = format!("the alert `{name}` ({condition})");
-    let limit = rate.map(|rate| rounded(rate * (1.0 - promised / 100.0))).filter(|share| *share < 1.0);
+    let limit = burnt(alert, promised);
     let bound = match (about, limit) {
         (About::Availability, Some(share)) => ("below", rounded(1.0 - share)),
         (About::Errors, Some(share)) => ("above", share),

@@ -112,7 +112,7 @@ fn each_known_action_of_chaos_toolkit_has_its_own() {
             "asg",
             "terminate_random_instances",
             r#"{"asg_names": ["web"], "instance_percent": 30}"#,
-            "{ auto_scaling_group: web, pick: { percent: \"30\" } }",
+            "{ auto_scaling_group: web, pick: { percent: 30 } }",
         ),
         (
             "rds",
@@ -143,7 +143,7 @@ fn each_known_action_of_chaos_toolkit_has_its_own() {
             "ecs",
             "update_desired_count",
             r#"{"cluster": "c", "service": "s", "desired_count": 0}"#,
-            "desired_count: \"0\"",
+            "desired_count: 0",
         ),
     ] {
         let (text, left) = chaos(&python(module, function, arguments));

@@ -29,6 +29,12 @@ impl Out {
         Out::Bare(text.to_string())
     }
 
+    /// A number as it stands, anything else as text.
+    pub(super) fn number(text: &str) -> Out {
+        let digits = !text.is_empty() && text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { Out::bare(text) } else { Out::text(text) }
+    }
+
     pub(super) fn time(duration: std::time::Duration) -> Out {
         Out::Bare(crate::notation::units::show(duration))
     }
@@ -90,7 +96,8 @@ pub(super) fn item(value: &Out, indent: usize, blocks: usize, text: &mut String)
     let flow = value.flow();
     match value {
         Out::Map(entries)
-            if !entries.is_empty() && (blocks > 0 || indent + 2 + flow.chars().count() > WIDTH) =>
+            if entries.len() == 1
+                || !entries.is_empty() && (blocks > 0 || indent + 2 + flow.chars().count() > WIDTH) =>
         {
             let mut inner = String::new();
             block(value, indent + 2, blocks.saturating_sub(1), &mut inner);

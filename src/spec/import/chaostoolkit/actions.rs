@@ -365,7 +365,7 @@ fn pick(
         (None, Some(percent)) => ("percent", percent),
         _ => return refuse("it says both a number and a percentage", "`pick: { count: 1 }` in the target"),
     };
-    Ok(Some(Out::map([(share.0, Out::text(share.1))])))
+    Ok(Some(Out::map([(share.0, Out::number(&share.1))])))
 }
 
 fn rds(carried: &mut Carried, function: &str, given: &Arguments<'_>) -> Result<Native, Refusal> {
@@ -427,7 +427,7 @@ fn ecs(carried: &mut Carried, function: &str, given: &Arguments<'_>) -> Result<N
             return refuse("it does not say which service, or how many tasks", "`ecs.update_service`");
         };
         selector.push(("service".to_owned(), Out::text(service)));
-        let arguments = vec![("desired_count".to_owned(), Out::text(count))];
+        let arguments = vec![("desired_count".to_owned(), Out::number(&count))];
         return Ok(Native {
             action: "ecs.update_service",
             target: ("ecs.service", selector),

@@ -103,7 +103,9 @@ impl Values {
             },
         }
         let why = "nothing that was carried over uses it";
-        variable.told = Some(Box::new(Left::new(at, &format!("the {noun} `{}`", line(path)), why, "")));
+        if sketch.left.last().is_none_or(|left| left.pointer != at.pointer) {
+            variable.told = Some(Box::new(Left::new(at, &format!("the {noun} `{}`", line(path)), why, "")));
+        }
         sketch.variables.entry(name.clone()).or_insert(variable);
         self.names.insert(key.to_owned(), name.clone());
         self.names.insert(path.to_owned(), name);

@@ -29,7 +29,7 @@ pub(super) fn selector(sketch: &mut Sketch, target: &Target<'_>, action: &str) -
 type Entries = Vec<(String, Out)>;
 
 /// What stands last in an ARN: `i-0abc…`, a DB identifier.
-fn last<'a>(arn: &'a str, between: char) -> Result<&'a str, Refusal> {
+fn last(arn: &str, between: char) -> Result<&str, Refusal> {
     match arn.rsplit_once(between) {
         Some((_, id)) if !id.is_empty() && arn.starts_with("arn:") => Ok(id),
         // A variable may hold the whole ARN.

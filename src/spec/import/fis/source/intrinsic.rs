@@ -52,7 +52,7 @@ impl<'d> Reader<'d> {
                 Some(self.substitute(text, items.get(1)))
             }
             _ => {
-                let name = variable_for(at.pointer.rsplit('/').next().unwrap_or("value"));
+                let name = self.free(&variable_for(at.pointer.rsplit('/').next().unwrap_or("value")));
                 let why = format!("what CloudFormation computes with `{}` is not read", line(&function));
                 self.left.push(Left::new(
                     at,
@@ -71,10 +71,9 @@ impl<'d> Reader<'d> {
         if let Some(text) = direct {
             return Some(literal(text));
         }
-        let argument = match at.entries().as_slice() {
-            [(key, value)] if *key == "Fn::GetAtt" || *key == "Ref" => value.clone(),
-            _ => at.clone(),
-        };
+        let long = at.entries().into_iter().find(|(key, _)| matches!(*key, "Fn::GetAtt" | "Ref"));
+        let known = long.is_some() || matches!(at.tag(), Some("!GetAtt" | "!Ref"));
+        let argument = long.map_or_else(|| at.clone(), |(_, value)| value);
         let path = argument.items().first().and_then(At::text).unwrap_or_default().to_owned();
         let resource = path.split('.').next().unwrap_or_default();
         let properties =
@@ -82,13 +81,20 @@ impl<'d> Reader<'d> {
         if let Some(named) = properties.and_then(|properties| properties.get("AlarmName")) {
             return self.text(&named);
         }
-        let text = self.text(at)?;
-        // What stands for an ARN is asked for as a name: a guardrail goes by names.
-        if text.contains(":alarm:") {
+        if !known {
+            let text = self.text(at)?;
+            // What is computed stands for an ARN, and a guardrail goes by names: that one is asked for.
             return Some(text);
         }
         let name = format!("{}_name", variable_for(resource));
         Some(self.variable(&name, "the name of the alarm that stops the experiment"))
+    }
+
+    /// The name, with a number when it stands for something else already.
+    fn free(&self, name: &str) -> String {
+        let numbered = (2..).map(|n| format!("{name}_{n}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        names.find(|name| !self.variables.contains_key(name)).unwrap_or_else(|| name.to_owned())
     }
 
     fn variable(&mut self, name: &str, about: &str) -> String {
