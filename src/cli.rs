@@ -11,6 +11,7 @@ pub mod approve;
 pub mod calibrate;
 pub mod check;
 mod claim;
+pub mod confirm;
 pub mod explain;
 pub mod failure;
 pub mod frozen;
@@ -22,6 +23,7 @@ pub mod lab;
 pub mod live;
 pub mod plan;
 pub mod probes;
+mod prompt;
 pub mod recover;
 mod reference;
 pub mod report;
@@ -81,6 +83,8 @@ enum Verb {
     Run(run::RunArgs),
     /// Stop a run that is under way, from another terminal, and wait until it is undone.
     Abort(abort::AbortArgs),
+    /// Answer a run that waits for a person: a manual step is done, an approval is go or no-go.
+    Confirm(confirm::ConfirmArgs),
     /// Put back what runs left whose process died.
     Recover(recover::RecoverArgs),
     /// Render the report of a stored run.
@@ -154,6 +158,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Approve(args) => approve::run(&args),
         Verb::Run(args) => run::run(args, colour),
         Verb::Abort(args) => abort::run(&args, colour),
+        Verb::Confirm(args) => confirm::run(&args),
         Verb::Recover(args) => recover::run(&args, colour),
         Verb::Report(args) => report::run(&args, colour),
         Verb::IamPolicy(args) => iam_policy::run(args, colour),

@@ -50,7 +50,7 @@ struct Acted<'p> {
 fn acted(plan: &Plan) -> Vec<Acted<'_>> {
     let acting = plan.steps.iter().filter_map(|step| match &step.doing {
         Doing::Action(planned) => Some((step, planned)),
-        Doing::Program(_) | Doing::Wait(_) => None,
+        Doing::Program(_) | Doing::Ask(_) | Doing::Wait(_) | Doing::WaitUntil(_) => None,
     });
     acting
         .map(|(step, planned)| {

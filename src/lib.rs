@@ -10,6 +10,7 @@
 //!
 //! - [`notation`]: YAML with places, typed decoding that collects every error, units. A leaf.
 //! - [`spec`]: what a file says; [`action`], [`probe`] and [`aws::find`] declare the parts they own.
+//! - [`command`]: whether a line of `aws`, `kubectl` or `terraform` names what there is. Pure, tables built in.
 //! - [`plan`]: an experiment and the targets as found become ordered steps, each with its undo.
 //! - [`interlock`]: what an environment demands before anything in it is changed, held against a plan.
 //! - [`run`]: the conductor is a synchronous state machine (something happened in, decisions out);
@@ -33,6 +34,7 @@ pub mod aws;
 pub mod calibrate;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod interlock;
 pub mod journal;
 pub mod lab;

@@ -1,4 +1,5 @@
-//! How files are written: YAML with places, typed decoding that collects every error, units.
+//! How files are written: YAML with places, typed decoding that collects every error, units, and the codes and
+//! certain fixes of what is wrong.
 //!
 //! A leaf: it knows nothing of experiments, actions or probes, which are declared with it.
 
@@ -8,5 +9,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod fix;
 pub mod mend;
+pub mod problem;
+pub mod shape;
 pub mod units;
 pub mod yaml;

@@ -14,7 +14,11 @@ use crate::lookout::Lookout;
 use crate::probe::prometheus::ask::PrometheusAsk;
 use crate::probe::{Ask, Lane, Opening, Resolver};
 use crate::program::Program;
-use crate::run::event::{PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts};
+use crate::run::event::{
+    Handling, PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts,
+};
+use crate::run::outputs::Flow;
+use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};
 use crate::watch::{self, Attached, Watcher};
@@ -24,11 +28,14 @@ pub mod permit;
 mod rest;
 pub mod sealed;
 mod start;
+pub mod tabletop;
 mod text;
 mod timeline;
 
 /// How long a step may take when it does not say.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// The same, for what a person does.
+const PEOPLE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// What is going to happen.
 pub struct Plan {
@@ -75,6 +82,8 @@ pub struct Planned {
     pub go_on_after_failure: bool,
     /// What must be good after it.
     pub verify: Vec<Check>,
+    /// What of its program's output is kept, and what it uses of others'.
+    pub flow: Flow,
 }
 
 /// How a step is undone.
@@ -95,8 +104,12 @@ pub enum Doing {
     Action(Box<PlannedAction>),
     /// Runs a program.
     Program(Program),
+    /// Has a person carry something out, or people decide.
+    Ask(Question),
     /// Waits.
     Wait(Duration),
+    /// Waits until each of these is good, one after the other.
+    WaitUntil(Vec<Check>),
 }
 
 /// An action and what it acts on.
@@ -300,14 +313,17 @@ async fn plan_step(
     opening: &Opening,
 ) -> Result<(Planned, PlannedStep), PlanError> {
     let name = step.name.value.clone();
-    let timeout = step.timeout.unwrap_or(STEP_TIMEOUT);
+    let timeout = step.timeout.unwrap_or(match step.does {
+        Does::Manual(_) | Does::Approve(_) => PEOPLE_TIMEOUT,
+        _ => STEP_TIMEOUT,
+    });
     let mut fact = PlannedStep {
         name: name.clone(),
         kind: step.does.kind().to_owned(),
         summary: String::new(),
         targets: Vec::new(),
         after: step.after.clone(),
-        mutates: step.does.injects(),
+        mutates: step.does.injects() || matches!(step.does, Does::Manual(_)),
         irreversible: false,
         undo: None,
         preconditions: Vec::new(),
@@ -315,7 +331,11 @@ async fn plan_step(
         usual: None,
         undo_usual: None,
         permission_checks: Vec::new(),
+        handling: handling(step),
     };
+    let failed = |what: &str, why| PlanError::Probe { probe: format!("{name}, {what}"), why };
+    let expected = step.expected.map(|expected| expected.as_secs_f64());
+    fact.usual = expected.map(|expected| Usual { from: expected, to: expected });
     let doing = match &step.does {
         Does::Wait(time) => {
             fact.summary = format!("wait {}", crate::notation::units::show(*time));
@@ -328,7 +348,22 @@ async fn plan_step(
             Doing::Program(run)
         }
         Does::Action(action) => {
-            Doing::Action(Box::new(plan_action(experiment, action, means, &mut fact).await?))
+            Doing::Action(Box::new(plan_action(experiment, (step, action), means, &mut fact).await?))
+        }
+        Does::Manual(text) => {
+            fact.summary.clone_from(text);
+            Doing::Ask(Question { text: text.clone(), decision: None })
+        }
+        Does::Approve(approval) => {
+            fact.summary.clone_from(&approval.question);
+            let decision = Decision { by: approval.by.clone(), at_least: approval.at_least };
+            Doing::Ask(Question { text: approval.question.clone(), decision: Some(decision) })
+        }
+        Does::WaitUntil(conditions) => {
+            let conditions = checks(conditions, opening).map_err(|why| failed("wait_until", why))?;
+            let said = conditions.iter().map(|check| check.summary.as_str()).collect::<Vec<_>>();
+            fact.summary = format!("wait until {}", said.join("; "));
+            Doing::WaitUntil(conditions)
         }
     };
     let undo = match &step.undo {
@@ -343,12 +378,7 @@ async fn plan_step(
             Undo::Program(undo)
         }
     };
-    let mut verify = Vec::new();
-    for check in &step.verify {
-        let probe = format!("{name}, verify");
-        let ask = check.probe.open(opening).map_err(|why| PlanError::Probe { probe, why })?;
-        verify.push(Check { summary: check.probe.summary(), within: check.within, ask });
-    }
+    let verify = checks(&step.verify, opening).map_err(|why| failed("verify", why))?;
     let index_of = |name: &String| experiment.steps.iter().position(|other| other.name.value == *name);
     let planned = Planned {
         after: step.after.iter().filter_map(index_of).collect(),
@@ -359,20 +389,47 @@ async fn plan_step(
         timeout,
         outlook: timeline::outlook(&fact),
         verify,
+        flow: step.flow.clone(),
     };
     Ok((planned, fact))
 }
 
+/// What asks the checks of a step. The error is why one of them cannot be made.
+fn checks(written: &[experiment::Check], opening: &Opening) -> Result<Vec<Check>, String> {
+    let open = |check: &experiment::Check| {
+        let ask = check.probe.open(opening)?;
+        Ok(Check { summary: check.probe.summary(), within: check.within, ask })
+    };
+    written.iter().map(open).collect()
+}
+
+/// Who carries a step out, and how long it should take.
+pub(crate) fn handling(step: &Step) -> Handling {
+    let (by, at_least) = match &step.does {
+        Does::Approve(approval) => (approval.by.clone(), approval.at_least),
+        _ => (Vec::new(), 0),
+    };
+    Handling {
+        owner: step.owner.clone(),
+        role: step.role.clone(),
+        about: step.about.clone(),
+        expected: step.expected.map(|expected| expected.as_secs_f64()),
+        by,
+        at_least,
+    }
+}
+
 async fn plan_action(
     experiment: &Experiment,
-    action: &Action,
+    (step, action): (&Step, &Action),
     means: &Means<'_>,
     fact: &mut PlannedStep,
 ) -> Result<PlannedAction, PlanError> {
     let name = &action.target().value;
+    let targets = step.targets.as_deref().unwrap_or(&experiment.targets);
     let step = fact.name.clone();
     // The linter refuses a file without the target; said again rather than assumed.
-    let (Some(aws), Some(target)) = (means.aws, experiment.targets.get(name.as_str())) else {
+    let (Some(aws), Some(target)) = (means.aws, targets.get(name.as_str())) else {
         return Err(PlanError::NoAws { step });
     };
     let failed = |source| PlanError::Check { step: step.clone(), source };

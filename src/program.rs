@@ -49,8 +49,13 @@ impl Program {
 
     /// Runs it to its end, its deadline, or until `stop` turns true.
     pub async fn run(&self, stop: watch::Receiver<bool>) -> Ended {
+        self.run_and_read(stop).await.0
+    }
+
+    /// The same, and what it printed on its standard output: the end of it, when it is long.
+    pub async fn run_and_read(&self, stop: watch::Receiver<bool>) -> (Ended, String) {
         let Some((program, arguments)) = self.argv.split_first() else {
-            return Ended::NotStarted("the argument list is empty".to_owned());
+            return (Ended::NotStarted("the argument list is empty".to_owned()), String::new());
         };
         let spawned = Command::new(program)
             .args(arguments)
@@ -63,19 +68,23 @@ impl Program {
             .spawn();
         let mut child = match spawned {
             Ok(child) => child,
-            Err(error) => return Ended::NotStarted(format!("`{program}` could not be started: {error}")),
+            Err(error) => {
+                let why = format!("`{program}` could not be started: {error}");
+                return (Ended::NotStarted(why), String::new());
+            }
         };
         let stdout = tokio::spawn(tail(child.stdout.take()));
         let stderr = tokio::spawn(tail(child.stderr.take()));
         let how = wait(&mut child, self.timeout, stop).await;
         // Its output may be held open by what it started: not waited for beyond the grace time.
-        let said = tokio::time::timeout(GRACE, async {
+        let (out, err) = tokio::time::timeout(GRACE, async {
             let (out, err) = tokio::join!(stdout, stderr);
-            [out.unwrap_or_default(), err.unwrap_or_default()].join("\n").trim().to_owned()
+            (out.unwrap_or_default(), err.unwrap_or_default())
         })
         .await
         .unwrap_or_default();
-        describe(how, &said)
+        let said = format!("{out}\n{err}").trim().to_owned();
+        (describe(how, &said), out)
     }
 }
 

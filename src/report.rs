@@ -25,6 +25,7 @@ mod facts_judged;
 #[cfg(test)]
 mod fixture;
 mod ledger;
+mod people;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,7 @@ pub use judged::{
     BudgetReport, LeastReport, PageReport, RecoveryReport, SliceReport, StateSpan, StatesReport, WorstReport,
 };
 pub use ledger::{FencingReport, LedgerReport, SalvageReport, SplitBrainReport, StaleReport};
+pub use people::{ConfirmationReport, DeclaredReport, ProcedureReport};
 pub use safety::SafetyReport;
 pub use table::Style;
 
@@ -153,6 +155,12 @@ pub struct Report {
     pub because: String,
     /// Whether nothing was allowed to change.
     pub dry_run: bool,
+    /// Whether it was only read aloud: nothing was called, and nothing was measured.
+    #[serde(default)]
+    pub tabletop: bool,
+    /// What was run: `experiment` or `runbook`.
+    #[serde(default = "people::experiment")]
+    pub kind: String,
     /// Seeds jitter and the choice of victims.
     pub seed: u64,
     /// RFC 3339.
@@ -177,6 +185,9 @@ pub struct Report {
     pub cutover: Option<Cutover>,
     /// What each step did.
     pub steps: Vec<StepReport>,
+    /// The procedure as a whole, when a runbook was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub procedure: Option<ProcedureReport>,
     /// What was put back.
     pub undo: UndoReport,
     /// What guarded the run.
@@ -317,7 +328,7 @@ pub struct Proof {
 }
 
 /// What one step did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StepReport {
     /// Its name.
     pub name: String,
@@ -337,6 +348,27 @@ pub struct StepReport {
     pub evidence: Option<String>,
     /// How it is undone, if it can be.
     pub undo: Option<String>,
+    /// Who owns it.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// In which role a person carries it out.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// How long it took, in seconds; absent when it did not begin or did not end.
+    #[serde(default)]
+    pub took: Option<f64>,
+    /// How long it should have taken, in seconds.
+    #[serde(default)]
+    pub expected: Option<f64>,
+    /// Whether it took longer than that.
+    #[serde(default)]
+    pub slower: bool,
+    /// What people said of it, in order.
+    #[serde(default)]
+    pub confirmations: Vec<ConfirmationReport>,
 }
 
 /// What was put back.

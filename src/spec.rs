@@ -4,6 +4,7 @@
 //! Every problem of a file is collected on the way; an experiment exists only when there is no error. This
 //! module calls nothing outside the machine: no AWS, no network.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode as _, Problem, nearest};
 use crate::notation::yaml::{Node, Value};
 use crate::redact::{Redactor, SecretValues};
-use crate::run::event::ExperimentFacts;
+use crate::run::event::{ExperimentFacts, FileKind, RunbookFacts};
 
 mod draft;
 pub mod environment;
@@ -25,6 +26,9 @@ pub mod interlock;
 mod later;
 pub mod lessons;
 mod lint;
+pub mod outputs;
+pub mod people;
+mod runbook;
 pub mod source;
 mod step;
 pub mod values;
@@ -32,6 +36,7 @@ pub mod values;
 pub use environment::{Confirmation, Environment, Project};
 pub use experiment::{Check, Does, Experiment, Guardrail, OnFailure, Program, Rpo, Step, Watch};
 pub use files::{find_experiments, yaml_files};
+use runbook::Shelf;
 pub use source::{Diagnostics, Source};
 pub use step::{Argv, RunOptions};
 use values::{Bindings, Verbatim};
@@ -44,11 +49,13 @@ pub struct Given {
     /// Whether every value must be known. Without it, as in `check`, what depends on values from
     /// outside the file is not judged, and neither files nor environment variables are read.
     pub complete: bool,
+    /// Whether it is only read aloud: then what depends on values that are not known is left out.
+    pub aloud: bool,
     /// Texts that are secret whatever holds them, such as the lab's own passwords.
     pub secrets: Vec<String>,
 }
 
-/// An experiment that is ready to be planned.
+/// An experiment, or a runbook, that is ready to be planned.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The experiment.
@@ -63,20 +70,28 @@ pub struct Loaded {
     pub values: BTreeMap<String, String>,
     /// What of the values is hidden, to be told apart and never shown.
     pub secret_values: SecretValues,
+    /// The runbooks whose steps are among its own.
+    pub runbooks: Vec<RunbookFacts>,
 }
 
 impl Loaded {
     /// What the journal keeps of the file, secrets hidden.
     pub fn facts(&self) -> ExperimentFacts {
         let facts = self.experiment.facts(&self.source);
-        ExperimentFacts { text: self.redactor.clean(&facts.text), ..facts }
+        let hidden = |runbook: &RunbookFacts| RunbookFacts {
+            text: self.redactor.clean(&runbook.text),
+            ..runbook.clone()
+        };
+        let runbooks = self.runbooks.iter().map(hidden).collect();
+        ExperimentFacts { text: self.redactor.clean(&facts.text), runbooks, ..facts }
     }
 }
 
-/// Reads the experiment at `path`. The error holds every problem of the file.
+/// Reads the experiment or the runbook at `path`. The error holds every problem of the file.
 pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let (source, root, problems) = source::read(path)?;
-    let examined = examine(path, &root, problems, given);
+    let read = Cell::new(0);
+    let examined = examine((path, &source.text), &root, problems, &shelf(path, given, &read));
     let diagnostics =
         |problems| Diagnostics { path: source.path.clone(), text: source.text.clone(), problems };
     if examined.problems.iter().any(|problem| !problem.warning) {
@@ -88,7 +103,7 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
             Problem::new(
                 Code::NoValueGiven,
                 root.span,
-                "the experiment depends on values that are not given",
+                format!("the {} depends on values that are not given", noun(&root)),
             )
             .help("give them in an environment of firedrill.yaml, or with --var NAME=VALUE"),
         );
@@ -100,7 +115,8 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
         examined.values.iter().map(|(name, value)| (name.clone(), redactor.clean(value))).collect();
     let hidden = examined.values.into_iter().filter(|(name, value)| values.get(name) != Some(value));
     let secret_values = SecretValues::new(hidden.collect());
-    Ok(Loaded { experiment, source, warnings: examined.problems, redactor, values, secret_values })
+    let (warnings, runbooks) = (examined.problems, examined.runbooks);
+    Ok(Loaded { experiment, source, warnings, redactor, values, secret_values, runbooks })
 }
 
 /// What a file turned out to be.
@@ -108,6 +124,8 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
 pub enum Checked {
     /// An experiment; the problems may be warnings only, or none.
     Experiment(Diagnostics),
+    /// A runbook; the same.
+    Runbook(Diagnostics),
     /// A ConfigMap with recovery procedures, which `firedrill import` makes runbooks of; warnings only, or none.
     ConfigMap(Diagnostics),
     /// A kind of file that this version does not check.
@@ -120,7 +138,9 @@ impl Checked {
     /// What is wrong with it.
     pub fn problems(self) -> Vec<Problem> {
         match self {
-            Checked::Experiment(diagnostics) | Checked::ConfigMap(diagnostics) => diagnostics.problems,
+            Checked::Experiment(diagnostics)
+            | Checked::Runbook(diagnostics)
+            | Checked::ConfigMap(diagnostics) => diagnostics.problems,
             Checked::Later(_) | Checked::Other => Vec::new(),
         }
     }
@@ -150,8 +170,22 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
             }
         }
     }
-    let problems = examine(path, &root, problems, &Given::default()).problems;
-    Ok(Checked::Experiment(Diagnostics { path: source.path, text: source.text, problems }))
+    let (given, read) = (Given::default(), Cell::new(0));
+    let problems = examine((path, &source.text), &root, problems, &shelf(path, &given, &read)).problems;
+    let diagnostics = Diagnostics { path: source.path, text: source.text, problems };
+    Ok(match kind(&root) == Some(FileKind::Runbook.word()) {
+        true => Checked::Runbook(diagnostics),
+        false => Checked::Experiment(diagnostics),
+    })
+}
+
+/// What a file's runbooks are read with.
+fn shelf<'a>(path: &Path, given: &'a Given, read: &'a Cell<usize>) -> Shelf<'a> {
+    Shelf { given, trail: path.canonicalize().into_iter().collect(), read }
+}
+
+fn noun(root: &Node) -> &'static str {
+    if kind(root) == Some(FileKind::Runbook.word()) { FileKind::Runbook } else { FileKind::Experiment }.noun()
 }
 
 /// The text of `kind:`.
@@ -163,81 +197,102 @@ fn kind(root: &Node) -> Option<&str> {
     }
 }
 
+#[derive(Default)]
 struct Examined {
     experiment: Option<Experiment>,
     problems: Vec<Problem>,
     redactor: Redactor,
     values: BTreeMap<String, String>,
+    /// `name:`
+    name: Option<String>,
+    /// Each step as it is called, with its kind.
+    steps: Vec<(String, &'static str)>,
+    runbooks: Vec<RunbookFacts>,
 }
 
 /// Reads the variables, then everything else with their values, then asks the rules.
-fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>, given: &Given) -> Examined {
-    if let Some(problem) = wrong_kind(root) {
-        problems.push(problem);
-        let (redactor, values) = (Redactor::new(), BTreeMap::new());
-        return Examined { experiment: None, problems, redactor, values };
-    }
+fn examine(
+    (path, text): (&Path, &str),
+    root: &Node,
+    mut problems: Vec<Problem>,
+    shelf: &Shelf<'_>,
+) -> Examined {
+    let kind = match right_kind(root) {
+        Ok(kind) => kind,
+        Err(problem) => {
+            problems.push(*problem);
+            return Examined { problems, ..Examined::default() };
+        }
+    };
     let mut first = Context::new(&Verbatim);
     let variables = draft::variables(root, &mut first);
     problems.append(&mut first.problems);
 
     let base = path.parent().unwrap_or(Path::new("."));
+    let given = shelf.given;
     let bindings = Bindings::new(&variables, &given.values, base, given.complete);
     let mut second = Context::new(&bindings).synonyms(later::SYNONYMS);
-    let read = draft::Draft::read(root, variables, &mut second);
+    let mut read = draft::Draft::read(root, kind, variables, &mut second);
     problems.append(&mut second.problems);
-    if let Some(draft) = &read {
+    let mut gathered = runbook::Gathered::default();
+    let (mut name, mut steps) = (None, Vec::new());
+    if let Some(draft) = &mut read {
+        gathered = runbook::include(path, &mut draft.steps, shelf, &mut problems);
         problems.extend(lint::values(root, draft, &bindings, given.complete));
         problems.extend(lint::draft(draft));
+        outputs::lint(root, draft, &mut problems);
         // What is never used is only worth saying of a file that is right: a slip elsewhere may be why.
         if !problems.iter().any(|problem| !problem.warning) {
             problems.extend(lint::unused(root, draft));
         }
+        name = draft.name.as_ref().map(|name| name.value.clone());
+        steps = runbook::outline(&draft.steps);
     }
-    let values = bindings.bare_values();
-    Examined {
-        experiment: read.and_then(draft::Draft::finish),
-        problems,
-        redactor: bindings.redactor(),
-        values,
-    }
+    // Last, since what it offers is no slip that would make something else unused.
+    problems.extend(lint::programs(text, root));
+    let mut values = bindings.bare_values();
+    values.extend(gathered.values);
+    let mut redactor = bindings.redactor();
+    redactor.extend(&gathered.redactor);
+    let aloud = given.aloud && !problems.iter().any(|problem| !problem.warning);
+    let experiment = read.and_then(|draft| draft.finish(aloud));
+    Examined { experiment, problems, redactor, values, name, steps, runbooks: gathered.sources }
 }
 
-/// What is wrong with `kind:`, when the file is not an experiment.
-fn wrong_kind(root: &Node) -> Option<Problem> {
+/// What the file says that it is. The error is what is wrong with `kind:`.
+fn right_kind(root: &Node) -> Result<FileKind, Box<Problem>> {
     let Value::Map(top) = &root.value else {
         let found = crate::notation::decode::kind_of(&root.value);
-        return Some(
-            Problem::new(Code::NotAnExperiment, root.span, format!("expected an experiment, found {found}"))
-                .label("expected a mapping that starts with `kind: Experiment`"),
-        );
+        let problem =
+            Problem::new(Code::NotAnExperiment, root.span, format!("expected an experiment, found {found}"));
+        return Err(problem.label("expected a mapping that starts with `kind: Experiment`").into());
     };
     let Some((key, node)) = top.iter().find(|(key, _)| key.text == "kind") else {
         let place = top.first().map_or(root.span, |(key, _)| key.span);
-        return Some(
-            Problem::new(Code::MissingKind, place, "missing key `kind`")
-                .label("the file starts with `kind: Experiment`"),
-        );
+        let problem = Problem::new(Code::MissingKind, place, "missing key `kind`");
+        return Err(problem.label("the file starts with `kind: Experiment`").into());
     };
     let mut cx = Context::new(&Verbatim);
     let Some(kind) = String::decode(node, &mut cx) else {
-        return Some(Problem::new(Code::MissingKind, key.span, "expected `kind: Experiment`"));
+        let expected = "expected `kind: Experiment` or `kind: Runbook`";
+        return Err(Problem::new(Code::MissingKind, key.span, expected).into());
     };
-    if kind == "Experiment" {
-        return None;
+    if let Some(kind) = [FileKind::Experiment, FileKind::Runbook].into_iter().find(|one| one.word() == kind) {
+        return Ok(kind);
     }
     if let Some((word, what)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
-        return Some(later::problem(word, what, node.span));
+        return Err(later::problem(word, what, node.span).into());
     }
     let problem = Problem::new(
         Code::UnknownKind,
         node.span,
         format!("unknown kind `{}`", crate::notation::decode::clip(&kind)),
     );
-    Some(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
+    Err(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
-        None => problem.label("expected Experiment"),
-    })
+        None => problem.label("expected Experiment or Runbook"),
+    }
+    .into())
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Injection {
     pub sent: Moment,
     /// When it came back, if it did.
     pub returned: Option<Moment>,
+    /// When it took place at the latest: a person did it at some time between being asked and saying so.
+    pub latest: Moment,
 }
 
 /// A time in which the prober did not run.
@@ -134,7 +136,8 @@ fn calls(events: &[Event]) -> impl Iterator<Item = Injection> {
             if matches!(back, Some((_, CallOutcome::Refused))) {
                 return None;
             }
-            Some(Injection { step: step.clone(), sent: event.at_ns, returned: back.map(|(at, _)| at) })
+            let (sent, returned) = (event.at_ns, back.map(|(at, _)| at));
+            Some(Injection { step: step.clone(), sent, returned, latest: sent })
         })
         .collect();
     calls.sort_by_key(|call| call.sent);
@@ -173,7 +176,7 @@ fn injection(record: &Record) -> Option<Injection> {
     };
     calls(&record.events).find(|call| call.step == *named).or_else(|| {
         let step = record.header.plan.iter().find(|step| step.name == *named)?;
-        if !WITHOUT_CALLS.contains(&step.kind.as_str()) || record.header.dry_run {
+        if !WITHOUT_CALLS.contains(&step.kind.as_str()) || record.header.dry_run || record.header.tabletop {
             return None;
         }
         by_hand(&record.events, named)
@@ -181,17 +184,25 @@ fn injection(record: &Record) -> Option<Injection> {
 }
 
 fn by_hand(events: &[Event], named: &str) -> Option<Injection> {
-    let sent = events.iter().find_map(|event| match &event.kind {
+    let asked = events.iter().find_map(|event| match &event.kind {
+        EventKind::Asked { step, .. } if step == named => Some(event.at_ns),
+        _ => None,
+    });
+    let begun = events.iter().find_map(|event| match &event.kind {
         EventKind::StepStarted { step } if step == named => Some(event.at_ns),
         _ => None,
-    })?;
+    });
+    let sent = asked.or(begun)?;
     let finished = events.iter().find_map(|event| match &event.kind {
         EventKind::StepFinished { step, outcome, .. } if step == named => Some((event.at_ns, *outcome)),
         _ => None,
     });
     match finished {
         Some((_, StepOutcome::Skipped)) => None,
-        finished => Some(Injection { step: named.to_owned(), sent, returned: finished.map(|(at, _)| at) }),
+        finished => {
+            let returned = finished.map(|(at, _)| at);
+            Some(Injection { step: named.to_owned(), sent, returned, latest: returned.unwrap_or(sent) })
+        }
     }
 }
 

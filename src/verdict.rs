@@ -10,6 +10,7 @@ mod detection;
 mod guard;
 mod ledger;
 mod objective;
+pub(crate) mod procedure;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::run::event::{Ending, EventKind};
 use crate::timeline::Timeline;
 
 pub use answer::{Objective, Outcome, Seen, Verdict};
+pub(crate) use objective::NOBODY;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -38,16 +40,25 @@ pub struct Judgement {
 
 /// What a dry run says of itself when nothing was wrong.
 const DRY_RUN: &str = "dry run: nothing was changed";
+/// What a run that was only read aloud says of itself.
+const TABLETOP: &str = "tabletop: it was read aloud, nothing was called, and nothing was measured";
 
 /// Judges a run.
 pub fn judge(record: &Record, timeline: &Timeline, measures: &Measures) -> Judgement {
     let evidence = guard::evidence(record, timeline, measures);
     let guards = guard::guards(record, timeline, &evidence);
     let mut objectives = objective::all(record, timeline, measures, &guards);
+    let procedure = procedure::is_one(record).then(|| {
+        procedure::without_declared(&mut objectives, record, timeline);
+        procedure::judged(record, &guards)
+    });
     mark_decisive(&mut objectives);
-    let outcome = outcome(record, &objectives);
-    let because = because(record, outcome, &objectives, &guards);
+    let outcome = outcome(record, &objectives, procedure.as_ref().map(|(verdict, _)| *verdict));
+    let because = because(record, outcome, &objectives, (&guards, procedure.as_ref()));
     let mut notes = guards;
+    if procedure.is_none() {
+        notes.extend(procedure::skipped(record));
+    }
     notes.extend(guard::anomalies(record, timeline, measures));
     Judgement { outcome, because, objectives, evidence, notes }
 }
@@ -59,18 +70,23 @@ fn ending(record: &Record) -> Option<&Ending> {
     })
 }
 
-fn outcome(record: &Record, objectives: &[Objective]) -> Outcome {
+fn outcome(record: &Record, objectives: &[Objective], procedure: Option<Verdict>) -> Outcome {
     if matches!(ending(record), Some(Ending::Aborted { .. })) {
         return Outcome::Aborted;
     }
-    match objectives.iter().map(|objective| objective.verdict).max() {
+    match objectives.iter().map(|objective| objective.verdict).chain(procedure).max() {
         Some(Verdict::Fail) => Outcome::Fail,
         Some(Verdict::Pass) => Outcome::Pass,
         Some(Verdict::Inconclusive) | None => Outcome::Inconclusive,
     }
 }
 
-fn because(record: &Record, outcome: Outcome, objectives: &[Objective], guards: &[String]) -> String {
+fn because(
+    record: &Record,
+    outcome: Outcome,
+    objectives: &[Objective],
+    (guards, procedure): (&[String], Option<&(Verdict, String)>),
+) -> String {
     let of = |verdict| objectives.iter().filter(move |o| o.decisive && o.verdict == verdict);
     let sentences = |verdict| of(verdict).map(|o| o.because.clone()).collect::<Vec<_>>().join("; ");
     match outcome {
@@ -78,13 +94,25 @@ fn because(record: &Record, outcome: Outcome, objectives: &[Objective], guards: 
             Some(Ending::Aborted { by }) => format!("stopped by {by}"),
             _ => "stopped".to_owned(),
         },
-        Outcome::Fail => sentences(Verdict::Fail),
+        Outcome::Fail => {
+            let failed = procedure.filter(|(verdict, _)| *verdict == Verdict::Fail);
+            let failed = failed.map(|(_, why)| why.clone());
+            let missed = Some(sentences(Verdict::Fail)).filter(|missed| !missed.is_empty());
+            failed.into_iter().chain(missed).collect::<Vec<_>>().join("; ")
+        }
         Outcome::Pass => {
-            let met = of(Verdict::Pass).map(|o| o.because.clone()).collect::<Vec<_>>();
-            format!("every objective was met: {}", met.join("; "))
+            let met = of(Verdict::Pass).map(|o| o.because.clone()).collect::<Vec<_>>().join("; ");
+            match procedure {
+                None => format!("every objective was met: {met}"),
+                Some((_, carried_out)) if met.is_empty() => carried_out.clone(),
+                Some((_, carried_out)) => format!("{carried_out}; every objective was met: {met}"),
+            }
         }
         Outcome::Inconclusive => match guards.first() {
             Some(guard) => guard.clone(),
+            None if procedure.is_some_and(|(verdict, _)| *verdict == Verdict::Inconclusive) => {
+                procedure.map(|(_, why)| why.clone()).unwrap_or_default()
+            }
             None if objectives.is_empty() => {
                 "no objective was declared, so there is nothing to pass or fail".to_owned()
             }

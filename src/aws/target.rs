@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::{choice, record, words};
 
@@ -207,6 +208,10 @@ pub enum Pick {
 impl Decode for Pick {
     fn expects() -> String {
         "{ count: 1 }, { percent: 30 } or all".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![shape::words(&[("all", "All that match.")]), Share::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

@@ -205,6 +205,7 @@ fn record(settings: &Settings, probes: &[Probe], clock: Clock, seen: UnboundedRe
         origin_ns: clock.origin(),
         seed: settings.seed,
         dry_run: false,
+        tabletop: false,
         experiment: ExperimentFacts { name: "calibrate".to_owned(), ..ExperimentFacts::default() },
         environment: EnvironmentFacts::default(),
         alarms: Vec::new(),

@@ -84,7 +84,9 @@ fn near(text: &str) -> Option<Code> {
     match digits.parse::<i32>() {
         Ok(number) => {
             let distance = |code: &&Code| (i32::from(code.number()) - number).abs();
-            Code::ALL.iter().min_by_key(distance).filter(|code| distance(code) <= 10).copied()
+            let about_the_same = |code: &&Code| i32::from(code.number()) / 100 == number / 100;
+            let near = Code::ALL.iter().filter(about_the_same).min_by_key(distance);
+            near.filter(|code| distance(code) <= 10).copied()
         }
         Err(_) if text.len() > 2 => by_title(),
         Err(_) => None,
@@ -105,7 +107,20 @@ mod tests {
     fn a_code_is_explained_with_both_examples() {
         let (exit, out, err) = run(Some("fd0108"));
         assert_eq!((exit, err.as_str()), (0, ""));
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @r"
+        FD0108: a duration without a unit
+
+          A duration without a unit means seconds to one tool and milliseconds to the next. An RTO that
+          is wrong by a factor of a thousand still looks like an RTO, so the unit is written.
+
+        Wrong
+
+          objectives: { rto: 90 }
+
+        Right
+
+          objectives: { rto: 90s }
+        ");
         assert_eq!(run(Some("108")), (exit, out, err));
     }
 

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 
 use crate::notation::code::Code;
 use crate::notation::diagnostic::{count, printable};
+use crate::spec::Diagnostics;
 use crate::spec::import::{Format, Imported, import};
-use crate::spec::{Checked, Diagnostics, check_text};
 
 /// A file larger than this is refused: `terraform show -json` of a large stack fits.
 const MOST: usize = 32 * 1024 * 1024;
@@ -153,7 +153,7 @@ fn print(imported: &Imported, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Says what was left out, and what `check` would say of the files.
+/// Says what was left out.
 fn tell(imported: &Imported, err: &mut dyn Write) -> io::Result<()> {
     for left in &imported.left {
         writeln!(err, "not carried over: {}", printable(&left.to_string()))?;
@@ -165,15 +165,6 @@ fn tell(imported: &Imported, err: &mut dyn Write) -> io::Result<()> {
             let left = imported.left_count();
             writeln!(err, "note: imported a {what} as {files}; {left} not carried over, listed at the top")?;
         }
-    }
-    let unchecked = imported.files.iter().find_map(|file| {
-        match check_text(Path::new(&file.name), file.text.as_bytes()) {
-            Ok(Checked::Later(kind)) => Some(kind),
-            _ => None,
-        }
-    });
-    if let Some(kind) = unchecked {
-        writeln!(err, "note: a {kind} is not checked by this version")?;
     }
     Ok(())
 }

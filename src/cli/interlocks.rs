@@ -30,9 +30,17 @@ pub struct Say {
     /// Run outside of the environment's windows, or in a freeze, where it says `override: allowed`. Journalled.
     #[arg(long, value_name = "REASON")]
     outside_window: Option<String>,
-    /// Who runs this, where the plan needs approvals; else this machine's user.
+    /// Who runs this, where the plan needs approvals, and who answers for manual steps at this terminal; else this
+    /// machine's user.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
+}
+
+impl Say {
+    /// Who sits at this terminal.
+    pub fn who(&self) -> Person {
+        Person::here(self.by.as_deref())
+    }
 }
 
 /// What a drill is let through with.
@@ -115,7 +123,7 @@ impl Gate<'_> {
             Err(refusal) => refusals.push(refusal),
         }
         let frozen = opened.map(|opened| (opened.path.as_path(), opened.sha256.as_str()));
-        let runner = Person::here(say.by.as_deref());
+        let runner = say.who();
         match interlock::of_people(rules, frozen, &runner, self.now) {
             Ok(note) => passed.notes.extend(note),
             Err(refusal) => refusals.push(refusal),

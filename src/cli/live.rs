@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::prompt::Prompt;
 use crate::clock::Moment;
 use crate::notation::units::show;
 use crate::report::facts::clean;
@@ -24,6 +25,8 @@ const STALLS_SHOWN: usize = 4;
 /// Shows a run on standard error.
 pub struct Live {
     panel: Option<Panel>,
+    /// What people are asked.
+    prompt: Option<Prompt>,
     probes: Vec<Recent>,
     rto: Option<f64>,
     deadline: f64,
@@ -54,18 +57,58 @@ impl Live {
             .map(|probe| Recent { name: probe.name.clone(), every: probe.every, samples: VecDeque::new() })
             .collect();
         let panel = interactive.then(|| Panel::new(&probes, colour));
-        Live { panel, probes, rto: header.objectives.rto, deadline: header.recovery.within, stalls: 0 }
+        Live {
+            panel,
+            prompt: None,
+            probes,
+            rto: header.objectives.rto,
+            deadline: header.recovery.within,
+            stalls: 0,
+        }
+    }
+
+    /// The same, with somebody to ask.
+    pub fn asking(self, prompt: Prompt) -> Live {
+        Live { prompt: Some(prompt), ..self }
     }
 
     fn line(&self, text: &str) {
         // What others said stands in it: nothing of that may steer the terminal, or look like a line of ours.
         let text = &clean(text);
-        match &self.panel {
+        let question = self.prompt.as_ref().and_then(Prompt::open);
+        match (&self.panel, question) {
+            // The panel is away, and what was typed so far is still in the terminal's own line.
+            (Some(_), Some(question)) => super::show(&format!("\r\x1b[2K{text}\n{question}")),
+            (None, Some(question)) => super::show(&format!("\n{text}\n{question}")),
             // Nothing to do about a terminal that cannot be written to.
-            Some(panel) => {
-                let _ = panel.multi.println(text);
+            (Some(panel), None) => drop(panel.multi.println(text)),
+            (None, None) => super::show(&format!("{text}\n")),
+        }
+    }
+
+    /// Lets something happen to what is asked. A question and a panel that is drawn anew eight times a second
+    /// would write over each other: the panel stays away while something is asked.
+    fn with_prompt(&mut self, what: impl FnOnce(&mut Prompt) -> Vec<String>) {
+        let Some(prompt) = &mut self.prompt else { return };
+        let before = prompt.open();
+        let lines = what(prompt);
+        let after = prompt.open();
+        if let Some(panel) = &self.panel {
+            match (before.is_some(), after.is_some()) {
+                (false, true) => panel.hide(),
+                (true, false) => {
+                    super::show("\r\x1b[2K");
+                    panel.show();
+                }
+                _ => {}
             }
-            None => super::show(&format!("{text}\n")),
+        }
+        for line in &lines {
+            self.line(line);
+        }
+        if let Some(question) = after.filter(|after| lines.is_empty() && before.as_ref() != Some(after)) {
+            let away = if self.panel.is_some() { "\r\x1b[2K" } else { "\n" };
+            super::show(&format!("{away}{question}"));
         }
     }
 
@@ -95,10 +138,23 @@ impl Panel {
             .collect();
         Panel { multi, head, lines }
     }
+
+    fn hide(&self) {
+        // Nothing to do about a terminal that cannot be written to.
+        let _ = self.multi.clear();
+        self.multi.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    fn show(&self) {
+        self.multi.set_draw_target(ProgressDrawTarget::stderr_with_hz(8));
+    }
 }
 
 impl View for Live {
     fn event(&mut self, event: &Event) {
+        if let EventKind::StepFinished { step, .. } = &event.kind {
+            self.with_prompt(|prompt| prompt.ended(step).into_iter().map(indented).collect());
+        }
         if matches!(event.kind, EventKind::ProberStalled { .. }) {
             self.stalls += 1;
             match self.stalls.cmp(&STALLS_SHOWN) {
@@ -107,8 +163,17 @@ impl View for Live {
                 Ordering::Greater => return,
             }
         }
-        if let Some(text) = describe(&event.kind) {
+        // Without a probe there is nothing to show first, and nothing to read back.
+        let idle = matches!(
+            event.kind,
+            EventKind::PhaseEntered { phase: Phase::SteadyState | Phase::FinalRead }
+                | EventKind::SteadyStateJudged { held: true, .. }
+        );
+        if let Some(text) = describe(&event.kind).filter(|_| !(idle && self.probes.is_empty())) {
             self.line(&format!("{:>8.2}s  {text}", event.at_ns.secs()));
+        }
+        if let EventKind::Asked { step, text } = &event.kind {
+            self.with_prompt(|prompt| prompt.asked(step, text).into_iter().map(indented).collect());
         }
     }
 
@@ -122,6 +187,7 @@ impl View for Live {
     }
 
     fn tick(&mut self, now: Moment, conductor: &Conductor) {
+        self.with_prompt(Prompt::poll);
         let Some(panel) = &self.panel else { return };
         panel.head.set_message(self.head(now, conductor));
         let width = self.probes.iter().map(|probe| probe.name.chars().count()).max().unwrap_or_default();
@@ -160,6 +226,11 @@ impl Live {
             None => format!("{phase} · {since:.1} s since the fault, at most {}", words(self.deadline)),
         }
     }
+}
+
+/// A line beneath an event.
+fn indented(line: String) -> String {
+    format!("           {line}")
 }
 
 fn words(seconds: f64) -> String {
@@ -227,6 +298,11 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::UndoPrepared { summary, .. } => format!("  can be undone: {summary}"),
         EventKind::TakenOver { by } => format!("taken over by {by}"),
         EventKind::EffectSeen { evidence, .. } => format!("  seen: {evidence}"),
+        EventKind::Answered { step, by, role, answer, because, .. } => {
+            let role = role.as_ref().map(|role| format!(" as {role}")).unwrap_or_default();
+            let because = because.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+            format!("  step `{step}`: {}, says {by}{role}{because}", answer.words())
+        }
         EventKind::StepFinished { step, outcome, detail } => {
             let how = match outcome {
                 StepOutcome::Done => return None,
@@ -267,6 +343,8 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         }
         EventKind::LayerSeen { .. }
         | EventKind::WatcherEnded { .. }
+        // Whoever asks shows it.
+        | EventKind::Asked { .. }
         | EventKind::IdentityMet { .. }
         | EventKind::RunEnded { .. } => return None,
     })

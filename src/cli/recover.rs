@@ -13,7 +13,7 @@ use crate::aws::{Aws, Fault};
 use crate::journal::{JournalError, open};
 use crate::plan;
 use crate::redact::Redactor;
-use crate::run::event::Outstanding;
+use crate::run::event::{Outstanding, RunbookFacts};
 use crate::run::recover::{Case, Means};
 use crate::run::undo::Undoing;
 use crate::spec::Loaded;
@@ -190,7 +190,11 @@ impl Recovery<'_> {
     fn experiment(&self, case: &Case, surroundings: &Surroundings) -> Option<Loaded> {
         let facts = &case.header().experiment;
         let loaded = surroundings.load(Path::new(&facts.path), false).ok()?;
-        (loaded.source.sha256 == facts.sha256).then_some(loaded)
+        let texts = |runbooks: &[RunbookFacts]| -> Vec<String> {
+            runbooks.iter().map(|runbook| runbook.sha256.clone()).collect()
+        };
+        let same = loaded.source.sha256 == facts.sha256 && texts(&loaded.runbooks) == texts(&facts.runbooks);
+        same.then_some(loaded)
     }
 
     /// How a step is put back. Programs are taken from the experiment's file, as the journal hides their secrets.

@@ -10,6 +10,7 @@ use super::claim::{Claim, recover_command};
 use super::frozen::{Made, Opened};
 use super::interlocks::{self, Gate, Passed, Say};
 use super::live::Live;
+use super::prompt::{Keyboard, Prompt};
 use super::surroundings::Surroundings;
 use super::{Exit, Failure, Where};
 use crate::aws::{Aws, Fault};
@@ -20,18 +21,19 @@ use crate::probe::Probe;
 use crate::report::facts::clean;
 use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
-use crate::run::recorder::Desk;
+use crate::run::people::People;
+use crate::run::recorder::{Desk, clean_header};
 use crate::run::script::Circumstances;
 use crate::run::signals::Signals;
 use crate::run::stop::StopFiles;
 use crate::spec::Loaded;
-use crate::spec::experiment::Does;
+use crate::spec::experiment::{Does, Step};
 use crate::{journal, spec};
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// Experiments, or folders of them; or one frozen plan: what `firedrill plan -o plan.json` wrote.
+    /// Experiments or runbooks, or folders of experiments; or one frozen plan: what `firedrill plan -o plan.json` wrote.
     #[arg(required = true, value_name = "FILE")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -39,6 +41,9 @@ pub struct RunArgs {
     /// Do everything but change anything.
     #[arg(long)]
     dry_run: bool,
+    /// Read aloud: nothing is called, each step is shown, and people say how it would go. Timed, and never a pass.
+    #[arg(long, conflicts_with = "dry_run")]
+    tabletop: bool,
     #[command(flatten)]
     say: Say,
     /// Begin although an earlier run in this environment is not put back. The journal says that you did.
@@ -72,12 +77,19 @@ pub fn run(mut args: RunArgs, colour: bool) -> Result<Exit, Failure> {
     let store = super::surroundings::store(args.store.as_deref(), &args.place.project)?;
     let runtime = super::runtime()?;
     let seed = args.place.seed.unwrap_or_else(rand::random);
-    if !args.dry_run {
+    if let (true, Some(opened)) = (args.tabletop, &opened) {
+        return Err(Failure::usage(format!(
+            "{} is frozen to be run, not to be read aloud",
+            opened.path.display()
+        ))
+        .help("give the experiment's own file to --tabletop"));
+    }
+    if !args.dry_run && !args.tabletop {
         interlocks::confirm(&args.say, &args.place, &files)?;
     }
     // Every file is read before anything is called: a slip in the last must not be found after the first.
     for file in &files {
-        let loaded = Surroundings::prepare(&args.place, seed)?.load(file, colour);
+        let loaded = surroundings(&args, seed)?.load(file, colour);
         loaded.map_err(|failure| match &opened {
             // It was right when it was frozen.
             Some(opened) => {
@@ -92,10 +104,12 @@ pub fn run(mut args: RunArgs, colour: bool) -> Result<Exit, Failure> {
         Signals::listen()
             .map_err(|error| Failure::not_started(format!("signals cannot be listened for: {error}")))?
     };
+    let keyboard = Arc::new(Keyboard::look());
     let mut reports = Vec::new();
     let mut exit = Exit::Pass;
     for file in &files {
-        let drill = Drill { args: &args, seed, colour, store: &store, opened: opened.as_ref() };
+        let (opened, keyboard) = (opened.as_ref(), keyboard.clone());
+        let drill = Drill { args: &args, seed, colour, store: &store, opened, keyboard };
         match runtime.block_on(drill.run(file, &mut signals)) {
             Ok((report, ended)) => {
                 exit = exit.worst(ended);
@@ -137,6 +151,16 @@ struct Drill<'a> {
     store: &'a Path,
     /// The frozen plan that it must be.
     opened: Option<&'a Opened>,
+    /// Who answers for manual steps.
+    keyboard: Arc<Keyboard>,
+}
+
+/// Where the drills of a command line run, made ready.
+fn surroundings(args: &RunArgs, seed: u64) -> Result<Surroundings, Failure> {
+    match args.tabletop {
+        true => Surroundings::aloud(&args.place),
+        false => Surroundings::prepare(&args.place, seed),
+    }
 }
 
 impl Drill<'_> {
@@ -148,7 +172,7 @@ impl Drill<'_> {
         if let Some(name) = signals.pending() {
             return Err(before(name));
         }
-        let surroundings = Surroundings::prepare(&self.args.place, self.seed)?;
+        let surroundings = surroundings(self.args, self.seed)?;
         let loaded = surroundings.load(file, self.colour)?;
         let desk = Arc::new(desk());
         let clock = Clock::start();
@@ -185,6 +209,10 @@ impl Drill<'_> {
         desk: Arc<Desk>,
         clock: Clock,
     ) -> Result<(Option<Arc<Aws>>, Claim, Plan, Passed), Failure> {
+        if self.args.tabletop {
+            let plan = plan::tabletop::make(loaded, &clock);
+            return Ok((None, Claim::nothing(), plan, Passed::default()));
+        }
         let aws = connect(loaded, surroundings, self.args.dry_run, desk).await?;
         // Before anything is looked at: what an earlier run left would only show as a plan that does not fit.
         let claim = match self.args.dry_run {
@@ -234,7 +262,12 @@ impl Drill<'_> {
             dry_run: self.args.dry_run,
             environment: scene.surroundings.facts(loaded, scene.aws.as_deref()).await?,
         };
-        let header = plan.header(loaded, circumstances);
+        let mut header = plan.header(loaded, circumstances);
+        let mut script = plan.script(loaded, self.args.dry_run);
+        script.guardrails.extend(scene.passed.closing);
+        if self.args.tabletop {
+            plan::tabletop::mark(&mut header, &mut script);
+        }
         let dir = self.store.join(&header.run);
         // Held until this returns.
         let mut claim = scene.claim;
@@ -247,19 +280,26 @@ impl Drill<'_> {
             let timeline = loaded.redactor.clean(&plan.timeline(&header));
             super::say(&format!("dry run: nothing will be changed\n\n{timeline}\n"));
         }
-        let mut live = Live::new(&header, self.colour);
-        let mut script = plan.script(loaded, self.args.dry_run);
-        script.guardrails.extend(scene.passed.closing);
+        if self.args.tabletop {
+            super::say("tabletop: read aloud; nothing is called and nothing is measured\n");
+        }
+        let people = Arc::new(People::default());
+        let asked = (self.keyboard.clone(), people.clone());
+        let mut shown = header.clone();
+        clean_header(&mut shown, &loaded.redactor);
+        let prompt = Prompt::new(&shown, dir.clone(), asked, self.args.say.who());
+        let mut live = Live::new(&header, self.colour).asking(prompt);
         let run = Run {
             script,
             header,
             steps: plan.steps,
             lanes: plan.lanes,
-            references: scene.surroundings.references(),
+            references: if self.args.tabletop { Vec::new() } else { scene.surroundings.references() },
             watchers: plan.watchers,
             remarks: [plan.unwatched, scene.passed.notes, std::mem::take(&mut claim.remarks)].concat(),
             opened,
             stop_files: StopFiles::of(&dir, scene.surroundings.environment.stop_file.as_deref()),
+            people,
             lookouts: plan.lookouts,
             aws: scene.aws,
             desk: scene.desk,
@@ -368,7 +408,7 @@ pub async fn connect(
 ) -> Result<Option<Arc<Aws>>, Failure> {
     let experiment = &loaded.experiment;
     let acts = experiment.steps.iter().any(|step| matches!(step.does, Does::Action(_)));
-    let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
+    let checks = experiment.steps.iter().flat_map(Step::checks).map(|check| &check.probe);
     let asks = experiment.probes.iter().map(|watch| &watch.probe).chain(checks).any(Probe::asks_aws);
     let alarms = !experiment.alarms.is_empty() || !experiment.guardrail_alarms().is_empty();
     let stopped_from_afar = surroundings.environment.stop_parameter.is_some();

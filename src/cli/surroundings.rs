@@ -27,6 +27,8 @@ pub struct Surroundings {
     pub lab: Option<Lab>,
     /// Values from the command line, which win.
     given: IndexMap<String, String>,
+    /// Whether files are only read aloud, with values as far as they are known.
+    aloud: bool,
 }
 
 impl Surroundings {
@@ -45,7 +47,18 @@ impl Surroundings {
                 (project.environment(name).map_err(wrong)?, None)
             }
         };
-        Ok(Surroundings { environment, lab, given })
+        Ok(Surroundings { environment, lab, given, aloud: false })
+    }
+
+    /// What a file is read aloud with: values as far as they are written down. Nothing is started or asked.
+    pub fn aloud(place: &Where) -> Result<Surroundings, Failure> {
+        let unnamed =
+            Where { environment: place.environment.clone().filter(|name| name != LAB), ..place.clone() };
+        let mut surroundings = Surroundings::prepare(&unnamed, 0)?;
+        if place.environment.as_deref() == Some(LAB) {
+            surroundings.environment.name = LAB.to_owned();
+        }
+        Ok(Surroundings { aloud: true, ..surroundings })
     }
 
     /// Reads an experiment with this environment's values.
@@ -58,7 +71,7 @@ impl Surroundings {
         secrets.extend(AWS_SECRETS.iter().filter_map(|name| std::env::var(name).ok()));
         let endpoint = self.environment.endpoint_url.as_deref().unwrap_or_default();
         secrets.extend(redact::passwords(endpoint).into_iter().map(str::to_owned));
-        let given = Given { values, complete: true, secrets };
+        let given = Given { values, complete: !self.aloud, aloud: self.aloud, secrets };
         spec::load(path, &given).map_err(|diagnostics| Failure::diagnostics(diagnostics.render(colour)))
     }
 

@@ -36,6 +36,7 @@ pub(crate) fn step(name: &str) -> PlannedStep {
         usual: None,
         undo_usual: None,
         permission_checks: Vec::new(),
+        handling: Handling::default(),
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn header() -> Header {
         origin_ns: 123_456_789,
         seed: u64::MAX,
         dry_run: false,
+        tabletop: false,
         experiment: ExperimentFacts {
             name: "reboot".to_owned(),
             text: "kind: Experiment\n".to_owned(),

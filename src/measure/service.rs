@@ -144,7 +144,7 @@ impl Service {
             .filter_map(|(name, from, to)| correct(from, to).map(|found| (name, found)))
             .collect();
         let rto = |from: Moment| rto(track, &outages, from, resolution);
-        let since_fault = fault.and_then(rto);
+        let since_fault = fault.and_then(rto).map(|rto| by_hand(rto, timeline, &outages));
         Service {
             counts: counts(track),
             availability: fault
@@ -300,6 +300,16 @@ fn rto(track: &Track, outages: &[Outage], fault: Moment, resolution: f64) -> Opt
             Rto { seconds: Interval { lo: 0.0, hi }, how: Recovered::Degraded }
         }
     })
+}
+
+/// Widens the recovery time when a person was the fault: they did it at some time after they were asked, at the
+/// latest when they said so, and no later than the first outage began.
+fn by_hand(rto: Rto, timeline: &Timeline, outages: &[Outage]) -> Rto {
+    let Some(fault) = timeline.fault.as_ref().filter(|fault| fault.latest > fault.sent) else { return rto };
+    let first = outages.iter().find(|outage| outage.after(fault.sent)).and_then(|outage| outage.begin.hi);
+    let later = (fault.latest - fault.sent).min(first.map_or(f64::MAX, |begin| begin - fault.sent.secs()));
+    let seconds = Interval { lo: (rto.seconds.lo - later.max(0.0)).max(0.0), ..rto.seconds };
+    Rto { seconds, ..rto }
 }
 
 /// Good samples in a row that prove a degraded service well, when half of its answers may be bad: chance

@@ -112,6 +112,10 @@ codes! {
     Arn = 221, "not an ARN of this service";
     HostedZone = 222, "neither a hosted zone's id nor its name";
     AvailabilityZone = 223, "not an Availability Zone";
+    UnknownRunbook = 224, "an unknown runbook";
+    NotARunbook = 225, "a file that is no runbook";
+    RunbookWrong = 226, "a runbook that is not right itself";
+    UnknownOutput = 227, "an unknown output";
 
     NothingDone = 301, "a step that does nothing";
     TwoThingsDone = 302, "a step that does two things";
@@ -128,7 +132,18 @@ codes! {
     BackupRetention = 313, "a backup retention that RDS does not have";
     ProgramNotFound = 314, "a program that is not on this machine";
     RecordValue = 315, "a value that the record's type cannot hold";
-    ForPeople = 316, "a part of a procedure that only people can do";
+    NotASentence = 316, "a text for people that is empty or too long";
+    NotARole = 317, "not a role";
+    NobodyDecides = 318, "an approval that nobody can give";
+    RunbookInItself = 319, "a runbook that runs itself";
+    MisplacedKey = 320, "a key that this kind of step does not take";
+    NoStep = 321, "a runbook without a step";
+    CommandLine = 322, "a command line that its program does not take";
+    ActionDoesThis = 323, "a command that an action does, and measures";
+    OutputHere = 324, "an output where nothing has run yet";
+    OutputTwice = 325, "two outputs of the same name";
+    OutputTooEarly = 326, "an output that may not be there yet";
+    ForPeople = 327, "a part of a procedure that only people can do";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";
@@ -218,6 +233,13 @@ mod tests {
         assert!(Code::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
         let titles: HashSet<&str> = Code::ALL.iter().map(|code| code.title()).collect();
         assert_eq!(titles.len(), Code::ALL.len());
+    }
+
+    /// What has once been given out stays as it is: a new code gets a line of its own here, and no line is ever changed.
+    #[test]
+    fn codes_never_change_their_meaning() {
+        let now: Vec<String> = Code::ALL.iter().map(|code| format!("{code} {}", code.name())).collect();
+        assert_eq!(now, include_str!("codes.txt").lines().collect::<Vec<_>>());
     }
 
     #[test]

@@ -39,6 +39,32 @@ macro_rules! record {
                 if known.is_empty() { "an empty mapping: {}".to_owned() } else { format!("a mapping with {}", known.join(", ")) }
             }
 
+            fn schema(shapes: &mut $crate::notation::shape::Shapes) -> ::serde_json::Value {
+                shapes.define(concat!(module_path!(), "::", stringify!($name)), |_shapes| {
+                    let mut properties: Vec<(&str, ::serde_json::Value)> = Vec::new();
+                    $(
+                        let shape = <$ty as $crate::notation::decode::Decode>::schema(_shapes);
+                        let about = $crate::notation::decode::join_docs(&[$($fdoc),*]);
+                        properties.push((
+                            stringify!($field).trim_start_matches("r#"),
+                            $crate::notation::shape::described(shape, about),
+                        ));
+                    )*
+                    let fields = <Self as $crate::notation::decode::Record>::fields();
+                    let mut required: Vec<&str> = Vec::new();
+                    for (field, (_, shape)) in fields.iter().zip(&mut properties) {
+                        if field.required {
+                            required.push(field.name);
+                        }
+                        if let Some(default) = &field.default {
+                            shape["default"] = ::serde_json::json!(default);
+                        }
+                    }
+                    let about = <Self as $crate::notation::decode::Record>::about();
+                    $crate::notation::shape::object(about, properties, &required)
+                })
+            }
+
             fn decode(
                 node: &$crate::notation::yaml::Node,
                 cx: &mut $crate::notation::decode::Context<'_>,
@@ -143,6 +169,17 @@ macro_rules! choice {
                 ),*]
             }
 
+            /// What stands under each alternative's key, for editors.
+            pub fn alternatives(
+                shapes: &mut $crate::notation::shape::Shapes,
+            ) -> Vec<(&'static str, ::serde_json::Value)> {
+                vec![$( {
+                    let shape = <$ty as $crate::notation::decode::Decode>::schema(shapes);
+                    let about = <$ty as $crate::notation::decode::Record>::about();
+                    ($key, $crate::notation::shape::described(shape, about))
+                } ),*]
+            }
+
             /// Reads the value of the alternative called `key`; `None` after reporting, also for
             /// an unknown one.
             pub fn decode_as(
@@ -165,6 +202,13 @@ macro_rules! choice {
         impl $crate::notation::decode::Decode for $name {
             fn expects() -> String {
                 concat!("one ", $what, ", as a mapping with its name as the only key").to_owned()
+            }
+
+            fn schema(shapes: &mut $crate::notation::shape::Shapes) -> ::serde_json::Value {
+                shapes.define(concat!(module_path!(), "::", stringify!($name)), |shapes| {
+                    let about = $crate::notation::decode::join_docs(&[$($doc),*]);
+                    $crate::notation::shape::one_of(about, Self::alternatives(shapes))
+                })
             }
 
             fn decode(
@@ -218,6 +262,12 @@ macro_rules! words {
         impl $crate::notation::decode::Decode for $name {
             fn expects() -> String {
                 [$($word),*].join(" or ")
+            }
+
+            fn schema(_shapes: &mut $crate::notation::shape::Shapes) -> ::serde_json::Value {
+                $crate::notation::shape::words(&[
+                    $( ($word, $crate::notation::decode::join_docs(&[$($vdoc),*])) ),*
+                ])
             }
 
             fn decode(

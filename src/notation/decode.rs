@@ -16,109 +16,9 @@ use indexmap::IndexMap;
 
 use super::code::Code;
 use super::fix::Fix;
+pub use super::problem::{Flaw, Problem};
+use super::shape::{self, Shapes};
 use super::yaml::{Key, Node, Span, Value};
-
-/// Something wrong with the file, at a place in it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
-    /// What kind of mistake it is.
-    pub code: Code,
-    /// What is wrong, in one line.
-    pub message: String,
-    /// Where.
-    pub span: Span,
-    /// A word under the place: what was expected there.
-    pub label: String,
-    /// Other places that matter, each with its label.
-    pub related: Vec<(Span, String)>,
-    /// What to do about it.
-    pub help: Option<String>,
-    /// A warning does not make the file wrong.
-    pub warning: bool,
-    /// The change of the text that certainly mends it, where there is one.
-    pub fix: Option<Fix>,
-}
-
-impl Problem {
-    /// An error at `span`.
-    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Problem {
-        Problem {
-            code,
-            message: message.into(),
-            span,
-            label: String::new(),
-            related: Vec::new(),
-            help: None,
-            warning: false,
-            fix: None,
-        }
-    }
-
-    /// The words under the place.
-    #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Problem {
-        self.label = label.into();
-        self
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Problem {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// Another place that matters.
-    #[must_use]
-    pub fn related(mut self, span: Span, label: impl Into<String>) -> Problem {
-        self.related.push((span, label.into()));
-        self
-    }
-
-    /// The change of the text that certainly mends it.
-    #[must_use]
-    pub fn fix(mut self, fix: Fix) -> Problem {
-        self.fix = Some(fix);
-        self
-    }
-
-    /// Makes it a warning.
-    #[must_use]
-    pub fn warning(mut self) -> Problem {
-        self.warning = true;
-        self
-    }
-}
-
-/// What is wrong with a value, before its place is known.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Flaw {
-    /// What kind of mistake it is.
-    pub code: Code,
-    /// What is wrong, in one line.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-}
-
-impl Flaw {
-    /// A flaw without advice.
-    pub fn new(code: Code, message: impl Into<String>) -> Flaw {
-        Flaw { code, message: message.into(), help: None }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Flaw {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// The problem that it is at a place.
-    pub fn at(self, span: Span) -> Problem {
-        Problem { help: self.help, ..Problem::new(self.code, span, self.message) }
-    }
-}
 
 /// How `${…}` in a value is answered.
 pub trait Resolve {
@@ -240,6 +140,11 @@ pub trait Decode: Sized {
     /// Reads the value, reporting what is wrong with it.
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self>;
 
+    /// What a file may say, for editors.
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        shape::scalar(&Self::expects())
+    }
+
     /// The value when the key is left out; `None` when it must be there.
     fn absent() -> Option<Self> {
         None
@@ -313,6 +218,10 @@ impl<T: Decode> Decode for Spanned<T> {
         T::expects()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         T::decode(node, cx).map(|value| Spanned { value, span: node.span })
     }
@@ -325,6 +234,10 @@ impl<T: Decode> Decode for Spanned<T> {
 impl<T: Decode> Decode for Option<T> {
     fn expects() -> String {
         T::expects()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -343,6 +256,10 @@ impl<T: Decode> Decode for Option<T> {
 impl<T: Decode> Decode for Box<T> {
     fn expects() -> String {
         T::expects()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        T::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -373,6 +290,10 @@ impl Decode for String {
 impl Decode for bool {
     fn expects() -> String {
         "true or false".to_owned()
+    }
+
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        shape::truth()
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -411,6 +332,11 @@ macro_rules! whole_numbers {
                 "a whole number".to_owned()
             }
 
+            fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+                // The bounds that all of these types fit in.
+                shape::whole(<$t>::MIN.try_into().unwrap_or(i64::MIN), <$t>::MAX.try_into().unwrap_or(u64::MAX))
+            }
+
             fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
                 let text = cx.text(node, "a whole number")?;
                 match text.parse() {
@@ -433,6 +359,11 @@ whole_numbers!(u8, u16, u32, u64, i32, i64);
 impl Decode for Duration {
     fn expects() -> String {
         "a duration such as 100ms, 5s, 2m or 1h30m".to_owned()
+    }
+
+    fn schema(_shapes: &mut Shapes) -> serde_json::Value {
+        let text = shape::pattern(r"^\s*(0|([0-9.]+(ms|s|m|h|d))+)\s*$", false);
+        shape::described(shape::any_of(vec![serde_json::json!({ "const": 0 }), text]), &Self::expects())
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -462,6 +393,10 @@ impl<T: Decode> Decode for Vec<T> {
         format!("a list, each entry {}", T::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::list(T::schema(shapes))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(nodes) = &node.value else {
             cx.unexpected(Code::WrongShape, node, &Self::expects());
@@ -478,6 +413,10 @@ impl<T: Decode> Decode for IndexMap<String, T> {
         format!("a mapping of names, each {}", T::expects())
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::mapping(T::schema(shapes))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let entries = entries(node, cx, &Self::expects())?;
         let read: Vec<Option<(String, T)>> = entries
@@ -491,6 +430,10 @@ impl<T: Decode> Decode for IndexMap<String, T> {
 impl<T: Decode> Decode for IndexMap<SpannedName, T> {
     fn expects() -> String {
         format!("a mapping of names, each {}", T::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::mapping(T::schema(shapes))
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

@@ -289,10 +289,12 @@ impl<'i> Builder<'i> {
         if line.contains('{') && [": ${", "[${", ", ${"].iter().any(|open| line.contains(open)) {
             let fix = quoted_reference(line, start);
             return Problem { code: Code::UnquotedReference, fix, ..problem }
-                .help("inside { … } put quotes around values that have `${…}`: \"${name}\"");
+                .help("inside { … } and [ … ] put quotes around values that have `${…}`: \"${name}\"");
         }
         if matches!(error.kind(), ErrorKind::InvalidColonPlacement)
-            || ["quote", "mapping values are not allowed"].iter().any(|said| error.info().contains(said))
+            || ["quote", "unclosed bracket", "mapping values are not allowed"]
+                .iter()
+                .any(|said| error.info().contains(said))
         {
             return Problem { code: Code::LeftOpen, ..problem }
                 .help("is a quote or a bracket left open above? text with `: ` in it needs quotes");
@@ -391,7 +393,7 @@ impl<'i> Builder<'i> {
                     Problem::new(Code::MergeKey, span, "merge keys (`<<`) are not supported")
                         .label("says nothing of its own")
                         .help("write the keys out, so that a reader sees what is run")
-                } else if text.is_empty() {
+                } else if style == ScalarStyle::Plain && matches!(text.as_ref(), "" | "~") {
                     Problem::new(Code::KeyNotPlain, span, "a key is missing before the colon")
                 } else {
                     return Ok(Some(Key { text: text.into_owned(), span }));

@@ -63,6 +63,9 @@ pub struct FrozenExperiment {
     pub sha256: String,
     /// The text, secrets hidden.
     pub text: String,
+    /// SHA-256 of the text of each runbook whose steps are among its own, by what their names begin with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub runbooks: BTreeMap<String, String>,
 }
 
 /// The environment.
@@ -153,6 +156,7 @@ impl Frozen {
                 path: facts.path,
                 sha256: facts.sha256,
                 text: facts.text,
+                runbooks: facts.runbooks.into_iter().map(|runbook| (runbook.name, runbook.sha256)).collect(),
             },
             environment: FrozenEnvironment {
                 name: environment.name,

@@ -4,7 +4,7 @@ use super::{Doing, Plan, Planned, PlannedAction, Undo};
 use crate::aws::permissions::{self, Home, Need, beside, finding, marking, need, resting, spared, watching};
 use crate::aws::{Aws, Fault, Identity, WHO_AM_I, cloudwatch};
 use crate::run::event::{MayI, PermissionCheck};
-use crate::spec::experiment::Experiment;
+use crate::spec::experiment::{self, Experiment};
 use crate::watch::Watcher;
 
 /// What to do about a denial.
@@ -58,7 +58,7 @@ impl Plan {
     fn needs(&self, experiment: &Experiment, home: &Home, aws: &Aws) -> Needs {
         let steps: Vec<Vec<Need>> = self.steps.iter().map(|step| of_step(step, home)).collect();
         let mut beside: Vec<Need> = Vec::new();
-        let checks = experiment.steps.iter().flat_map(|step| &step.verify).map(|check| &check.probe);
+        let checks = experiment.steps.iter().flat_map(experiment::Step::checks).map(|check| &check.probe);
         let probes = experiment.probes.iter().map(|watch| &watch.probe).chain(checks);
         beside.extend(probes.flat_map(|probe| probe.needs(home)));
         beside.extend(self.watched(home));

@@ -1,10 +1,12 @@
 //! A plan for people, and for machines.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::Plan;
 use super::permit::grouped;
-use crate::run::event::{Header, MayI, PermissionCheck};
+use crate::notation::units::show;
+use crate::run::event::{BY_PEOPLE, Handling, Header, MayI, PermissionCheck};
 
 impl Plan {
     /// The plan as text: what would happen to what, in which order, and how it would be undone.
@@ -54,7 +56,9 @@ impl Plan {
             writeln!(out, "  as        {identity}")?;
         }
         writeln!(out, "  seed      {}", header.seed)?;
-        writeln!(out, "\nProbes, from before the fault until recovery is confirmed")?;
+        if !header.probes.is_empty() {
+            writeln!(out, "\nProbes, from before the fault until recovery is confirmed")?;
+        }
         for probe in &header.probes {
             let stay = if probe.must_stay_up { ", must stay up" } else { "" };
             let rate = crate::notation::units::show(
@@ -62,11 +66,13 @@ impl Plan {
             );
             writeln!(out, "  {:<20} every {rate}{stay}: {}", probe.name, probe.summary)?;
         }
-        writeln!(
-            out,
-            "\nSteady state for {} s, then the steps; then good for {} s in a row, within {} s",
-            header.steady_state.watch, header.recovery.confirm, header.recovery.within
-        )?;
+        if !header.probes.is_empty() {
+            writeln!(
+                out,
+                "\nSteady state for {} s, then the steps; then good for {} s in a row, within {} s",
+                header.steady_state.watch, header.recovery.confirm, header.recovery.within
+            )?;
+        }
         self.write_safety(header, out)?;
         for (number, step) in header.plan.iter().enumerate() {
             writeln!(out, "\n{}. {} ({})", number + 1, step.name, step.kind)?;
@@ -82,7 +88,9 @@ impl Plan {
                 writeln!(out, "   needs      {}", step.permissions.join(", "))?;
             }
             write_checks(&step.permission_checks, out)?;
-            match (&step.undo, step.irreversible, step.mutates) {
+            write_handling(&step.handling, out)?;
+            let by_people = BY_PEOPLE.contains(&step.kind.as_str());
+            match (&step.undo, step.irreversible, step.mutates && !by_people) {
                 (Some(undo), _, _) => writeln!(out, "   undo       {undo}")?,
                 (None, true, _) => writeln!(out, "   undo       none: it is IRREVERSIBLE")?,
                 (None, false, true) => writeln!(out, "   undo       nothing to undo")?,
@@ -104,6 +112,25 @@ impl Plan {
             write_checks(&header.permission_checks, out)?;
         }
         Ok(())
+    }
+}
+
+/// Who carries a step out, and how long it should take.
+fn write_handling(handling: &Handling, out: &mut String) -> std::fmt::Result {
+    if let Some(about) = &handling.about {
+        writeln!(out, "   about      {}", about.split_whitespace().collect::<Vec<_>>().join(" "))?;
+    }
+    let who: Vec<&str> = handling.owner.iter().chain(&handling.role).map(String::as_str).collect();
+    if !who.is_empty() {
+        writeln!(out, "   who        {}", who.join(", "))?;
+    }
+    if handling.at_least > 0 {
+        let by = if handling.by.is_empty() { "anybody".to_owned() } else { handling.by.join(", ") };
+        writeln!(out, "   go         by {} of: {by}", handling.at_least)?;
+    }
+    match handling.expected.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+        Some(expected) => writeln!(out, "   expected   {}", show(expected)),
+        None => Ok(()),
     }
 }
 

@@ -4,18 +4,29 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::notation::units::show;
-use crate::run::event::{Header, PlannedStep, Usual};
+use crate::run::event::{BY_PEOPLE, Header, PlannedStep, Usual};
 
 /// What a rehearsed step says of itself: how long it usually takes, and how it would be undone.
 pub(super) fn outlook(step: &PlannedStep) -> String {
+    if BY_PEOPLE.contains(&step.kind.as_str()) {
+        return format!("nobody is asked; it {}", takes(step));
+    }
     format!("it {}; undo: {}", takes(step), undo(step))
 }
 
 fn takes(step: &PlannedStep) -> String {
     match step.usual {
+        Some(usual) if Some(usual.from) == step.handling.expected && usual.from == usual.to => {
+            format!("is expected to take {}", words(usual.from))
+        }
         Some(usual) if usual.from == usual.to => format!("takes {}", words(usual.from)),
         Some(usual) => format!("usually takes {}", range(usual)),
-        None => "takes as long as its program does".to_owned(),
+        None => match step.kind.as_str() {
+            "manual" => "takes as long as a person does".to_owned(),
+            "approve" => "takes as long as people decide".to_owned(),
+            "wait_until" => "takes until it is so".to_owned(),
+            _ => "takes as long as its program does".to_owned(),
+        },
     }
 }
 
@@ -96,14 +107,18 @@ pub(super) fn text(header: &Header) -> String {
 fn write_text(header: &Header, out: &mut String) -> std::fmt::Result {
     let spans = schedule(header);
     writeln!(out, "What would happen when, in times since the run's begin")?;
-    writeln!(out, "  {:<18} the steady state is watched for {}", "0s", words(header.steady_state.watch))?;
+    if !header.probes.is_empty() {
+        writeln!(out, "  {:<18} the steady state is watched for {}", "0s", words(header.steady_state.watch))?;
+    }
     for (number, (step, (start, _))) in header.plan.iter().zip(&spans).enumerate() {
         writeln!(out, "  {:<18} {}. {}: {}", start.words(), number + 1, step.name, step.summary)?;
         writeln!(out, "  {:<18}    {}", "", takes(step))?;
-        writeln!(out, "  {:<18}    undo: {}", "", undo(step))?;
+        if !BY_PEOPLE.contains(&step.kind.as_str()) {
+            writeln!(out, "  {:<18}    undo: {}", "", undo(step))?;
+        }
     }
     let over = spans.iter().map(|(_, end)| *end).reduce(Instant::max);
-    if let Some(over) = over {
+    if let Some(over) = over.filter(|_| !header.probes.is_empty()) {
         writeln!(
             out,
             "  {:<18} recovery is waited for: good for {} in a row, until {} after the fault at most",

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
+use crate::notation::shape::Shapes;
 use crate::notation::yaml::{Node, Value};
 use crate::record;
 
@@ -62,6 +63,10 @@ impl fmt::Display for Argv {
 impl Decode for Argv {
     fn expects() -> String {
         "a list of a program and its arguments, such as [redis-cli, ping]".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        Vec::<String>::schema(shapes)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

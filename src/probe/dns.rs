@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode};
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Node, Value};
 use crate::run::event::{DnsFacts, DnsRole};
 use crate::{record, words};
@@ -141,6 +142,10 @@ pub enum Servers {
 impl Decode for Servers {
     fn expects() -> String {
         "authoritative, or a list of name servers' addresses".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![shape::words(&[("authoritative", "")]), Vec::<Server>::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

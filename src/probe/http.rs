@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem};
 use crate::notation::fix::Fix;
+use crate::notation::shape::{self, Shapes};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
 use crate::{record, words};
@@ -128,6 +129,11 @@ impl Connections {
 impl Decode for Connections {
     fn expects() -> String {
         format!("{}, or a list of them", Connection::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        let one = Connection::schema(shapes);
+        shape::any_of(vec![one.clone(), shape::list(one)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -314,6 +320,11 @@ impl fmt::Display for Statuses {
 impl Decode for Statuses {
     fn expects() -> String {
         "an HTTP status such as 200 or 2xx, or a list of them".to_owned()
+    }
+
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        let one = shape::scalar("an HTTP status such as 200, or 2xx");
+        shape::any_of(vec![one.clone(), shape::list(one)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

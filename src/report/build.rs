@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     BudgetReport, Evidence, Fault, Latency, LedgerReport, Outage, ProbeReport, ProberReport, Proof, Report,
-    SafetyReport, Stall, StatesReport, StepReport, UndoReport,
+    SafetyReport, Stall, StatesReport, StepReport, UndoReport, people,
 };
 use crate::journal::Record;
 use crate::measure::latency::Latencies;
@@ -48,6 +48,8 @@ pub fn build(record: &Record) -> Report {
         verdict: judgement.outcome,
         because: judgement.because,
         dry_run: header.dry_run,
+        tabletop: header.tabletop,
+        kind: header.experiment.kind.noun().to_owned(),
         seed: header.seed,
         started_at: header.began.to_string(),
         ended_at: header.began.checked_add(ended).unwrap_or(header.began).to_string(),
@@ -74,6 +76,7 @@ pub fn build(record: &Record) -> Report {
         rpo: measures.ledgers.iter().map(LedgerReport::of).collect(),
         cutover: measures.cutover.clone(),
         steps: header.plan.iter().map(|step| self::step(record, step)).collect(),
+        procedure: people::procedure(record),
         undo: undo(record),
         safety: SafetyReport::of(record),
         prober: prober(record, &timeline),
@@ -175,6 +178,12 @@ fn step(record: &Record, planned: &PlannedStep) -> StepReport {
         detail: None,
         evidence: None,
         undo: planned.undo.clone(),
+        owner: planned.handling.owner.clone(),
+        role: planned.handling.role.clone(),
+        about: planned.handling.about.clone(),
+        expected: planned.handling.expected,
+        confirmations: people::confirmations(&record.events, &planned.name),
+        ..StepReport::default()
     };
     for event in &record.events {
         let at = event.at_ns.secs();
@@ -202,6 +211,8 @@ fn step(record: &Record, planned: &PlannedStep) -> StepReport {
             _ => {}
         }
     }
+    report.took = report.started.zip(report.finished).map(|(from, to)| to - from);
+    report.slower = report.took.zip(report.expected).is_some_and(|(took, expected)| took > expected);
     report
 }
 

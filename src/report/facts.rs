@@ -63,6 +63,7 @@ impl Origin {
 pub(crate) fn headline(report: &Report) -> &'static str {
     match report.verdict {
         Outcome::Inconclusive if report.dry_run => "Dry run",
+        Outcome::Inconclusive if report.tabletop => "Tabletop",
         Outcome::Pass => "Pass",
         Outcome::Fail => "Fail",
         Outcome::Inconclusive => "Inconclusive",

@@ -149,7 +149,10 @@ fn header(services: &[Service]) -> Header {
         origin_ns: 0,
         seed: 7,
         dry_run: false,
+        tabletop: false,
         experiment: ExperimentFacts {
+            kind: Default::default(),
+            runbooks: Vec::new(),
             name: "reboot-rds-failover".into(),
             title: Some("The orders database survives the loss of its primary".into()),
             hypothesis: Some(
@@ -208,6 +211,9 @@ fn blank_report(
         region: header.environment.region.clone(),
         verdict: Outcome::Inconclusive,
         because: String::new(),
+        tabletop: false,
+        kind: "experiment".to_owned(),
+        procedure: None,
         dry_run: false,
         seed: header.seed,
         started_at: header.began.to_string(),

@@ -6,7 +6,7 @@
 //! | pass | passed |
 //! | fail | `failure`, type `missed` |
 //! | inconclusive | `error`, type `inconclusive`: nothing was shown, which must not read as green |
-//! | any, in a dry run | skipped |
+//! | any, in a dry run or a tabletop reading | skipped |
 //!
 //! A drill whose verdict no objective explains (aborted, stopped before the fault, without
 //! objectives) adds the case `drill`, and an incomplete undo adds the case `undo`, so that such a
@@ -96,7 +96,7 @@ fn objective_case(objective: &Objective, report: &Report) -> TestCase {
         facts::target(objective)
     );
     let status = match objective.verdict {
-        _ if report.dry_run => skipped(said.clone()),
+        _ if report.dry_run || report.tabletop => skipped(said.clone()),
         Verdict::Pass => TestCaseStatus::success(),
         Verdict::Fail => bad(NonSuccessKind::Failure, "missed", said.clone()),
         Verdict::Inconclusive => bad(NonSuccessKind::Error, "inconclusive", said.clone()),
@@ -129,7 +129,7 @@ fn drill_case(report: &Report) -> Option<TestCase> {
     }
     let because = report.because.clone();
     let status = match report.verdict {
-        _ if report.dry_run => skipped(because),
+        _ if report.dry_run || report.tabletop => skipped(because),
         Outcome::Pass => TestCaseStatus::success(),
         Outcome::Fail => bad(NonSuccessKind::Failure, "missed", because),
         Outcome::Inconclusive => bad(NonSuccessKind::Error, "inconclusive", because),

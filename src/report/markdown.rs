@@ -6,7 +6,7 @@ use crate::journal::Record;
 use crate::report::facts::{self, Origin};
 use crate::report::facts_judged as judged;
 use crate::report::safety::PermissionReport;
-use crate::report::{Outcome, ProbeReport, Report, Verdict, cutover, words};
+use crate::report::{Outcome, ProbeReport, Report, Verdict, cutover, people, words};
 
 /// The report as Markdown.
 pub fn render(report: &Report, record: &Record) -> String {
@@ -28,7 +28,7 @@ pub fn render(report: &Report, record: &Record) -> String {
 
 fn head(out: &mut String, report: &Report, origin: Origin) {
     let mark = match report.verdict {
-        Outcome::Inconclusive if report.dry_run => "🔵",
+        Outcome::Inconclusive if report.dry_run || report.tabletop => "🔵",
         Outcome::Pass => "✅",
         Outcome::Fail => "❌",
         Outcome::Inconclusive | Outcome::Aborted => "⚠️",
@@ -176,7 +176,25 @@ fn steps(out: &mut String, report: &Report, origin: Origin) {
             ]
         })
         .collect();
-    table(out, &["Step", "Outcome", "Started", "Finished", "What was seen"], &rows);
+    out.extend(people::said(report).iter().map(|line| format!("- {}\n", escape(line))));
+    if report.procedure.is_some() {
+        out.push('\n');
+    }
+    if !people::any(&report.steps) {
+        return table(out, &["Step", "Outcome", "Started", "Finished", "What was seen"], &rows);
+    }
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .zip(&report.steps)
+        .map(|(mut row, step)| {
+            let owner =
+                step.owner.iter().chain(&step.role).map(String::as_str).collect::<Vec<_>>().join(", ");
+            row.extend([escape(&people::timed(step)), escape(&owner), escape(&people::who(step))]);
+            row
+        })
+        .collect();
+    let head = ["Step", "Outcome", "Started", "Finished", "What was seen", "Took", "Owner", "Who said so"];
+    table(out, &head, &rows);
 }
 
 fn lists(out: &mut String, report: &Report) {

@@ -5,7 +5,7 @@ use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
 use crate::report::facts_judged as judged;
 use crate::report::table::{Cell, Style, Table, Tone, wrap};
-use crate::report::{Objective, Outcome, Report, Verdict, cutover, words};
+use crate::report::{Objective, Outcome, Report, Verdict, cutover, people, words};
 
 /// The report for a terminal. `kept` names the files that hold it, such as `report.html`.
 pub fn render(report: &Report, record: &Record, style: Style, kept: &[String]) -> String {
@@ -57,7 +57,7 @@ pub fn summary_table(reports: &[Report], style: Style) -> String {
 
 fn outcome_tone(report: &Report) -> Tone {
     match report.verdict {
-        Outcome::Inconclusive if report.dry_run => Tone::Calm,
+        Outcome::Inconclusive if report.dry_run || report.tabletop => Tone::Calm,
         Outcome::Pass => Tone::Good,
         Outcome::Fail => Tone::Bad,
         Outcome::Inconclusive | Outcome::Aborted => Tone::Unsure,
@@ -237,6 +237,9 @@ impl Lines {
             return;
         }
         self.section("Steps");
+        for line in people::said(report) {
+            self.paragraph(&clean(&line), BODY);
+        }
         let mut table = Table::bare();
         for step in &report.steps {
             let (mark, tone) = match step.outcome.as_str() {
@@ -245,17 +248,20 @@ impl Lines {
                 "failed" => ("✗", Tone::Bad),
                 _ => ("?", Tone::Unsure),
             };
-            let took = match (step.started, step.finished) {
-                (Some(from), Some(to)) => words::duration(((to - from) * 10.0).round() / 10.0),
-                _ => String::new(),
-            };
             let note = step.evidence.as_ref().filter(|_| step.outcome == "done").or(step.detail.as_ref());
+            // Who did it comes first.
+            let who = people::who(step);
+            let note = match (who.is_empty(), note) {
+                (true, note) => note.cloned(),
+                (false, Some(seen)) if step.evidence.as_ref() == Some(seen) => Some(format!("{who}; {seen}")),
+                (false, _) => Some(who),
+            };
             table.row(vec![
                 Cell::new(format!("{mark} {}", clean(&step.outcome)), tone),
                 clean(&step.name).into(),
                 step.started.map(|at| origin.instant(at)).unwrap_or_default().into(),
-                took.into(),
-                Cell::new(note.map(|text| clean(text)).unwrap_or_default(), Tone::Quiet),
+                Cell::new(people::timed(step), if step.slower { Tone::Unsure } else { Tone::Plain }),
+                Cell::new(note.map(|text| clean(&text)).unwrap_or_default(), Tone::Quiet),
             ]);
         }
         self.lines.extend(table.lines(self.style, BODY));

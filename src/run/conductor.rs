@@ -41,6 +41,8 @@ pub struct ScriptStep {
     pub after: Vec<usize>,
     /// Whether the run goes on when it fails.
     pub go_on_after_failure: bool,
+    /// Whether a person carries it out: what it breaks, it breaks at some time until they say that it is done.
+    pub by_hand: bool,
 }
 
 /// A probe, as the conductor sees it.
@@ -65,6 +67,11 @@ pub enum Input {
     Sample(Sample),
     /// A step's first mutating call is being sent, or its program started.
     FaultSent {
+        /// The step's index.
+        step: usize,
+    },
+    /// A step began.
+    Begun {
         /// The step's index.
         step: usize,
     },
@@ -204,12 +211,18 @@ impl Conductor {
                     self.fault_at = Some(now);
                 }
             }
+            // From here on a person may be at it.
+            Input::Begun { step } if self.is_fault_by_hand(step) => drop(self.touched_at.get_or_insert(now)),
+            Input::Begun { .. } => {}
             Input::UndoPrepared { takes } => self.rails.undo_prepared(takes),
             Input::Outside { source, signal } => {
                 let news = self.rails.hear(now, source, signal);
                 out.extend(news.map(|text| Decision::Record(EventKind::Noted { text })));
             }
             Input::StepFinished { step, outcome, detail } => {
+                if self.is_fault_by_hand(step) && outcome != StepOutcome::Skipped {
+                    self.fault_at.get_or_insert(now);
+                }
                 self.step_finished(step, outcome, detail, &mut out)
             }
             Input::LedgersRead if self.phase == Phase::FinalRead => self.start_undo(now, &mut out),
@@ -222,6 +235,12 @@ impl Conductor {
         }
         self.advance(now, &mut out);
         out
+    }
+
+    /// Whether this step is the fault, and a person carries it out.
+    fn is_fault_by_hand(&self, step: usize) -> bool {
+        let by_hand = self.script.steps.get(step).is_some_and(|script| script.by_hand);
+        by_hand && self.script.measure_from == Some(step) && !self.script.dry_run
     }
 
     fn step_finished(
@@ -309,8 +328,13 @@ impl Conductor {
             .collect();
         short.extend(blind);
         let held = short.is_empty();
-        let because =
-            if held { format!("every probe showed at least {}", percent(needed)) } else { short.join("; ") };
+        let because = if self.script.probes.is_empty() && held {
+            "there is no probe that could show otherwise".to_owned()
+        } else if held {
+            format!("every probe showed at least {}", percent(needed))
+        } else {
+            short.join("; ")
+        };
         out.push(Decision::Record(EventKind::SteadyStateJudged { held, because: because.clone() }));
         if held {
             self.enter(Phase::Steps, now, out);
@@ -352,7 +376,8 @@ impl Conductor {
             return;
         }
         self.steps_over = Some(now);
-        if stopping || self.script.dry_run || self.fault_at.is_none() {
+        let blind = self.script.probes.is_empty();
+        if stopping || self.script.dry_run || self.fault_at.is_none() || blind {
             // Nothing to recover from, or no reason to wait for it.
             self.enter_final_read(now, out);
         } else {

@@ -18,6 +18,7 @@ fn script(steps: &[&str]) -> Script {
                 name: (*name).to_owned(),
                 after: if i == 0 { vec![] } else { vec![i - 1] },
                 go_on_after_failure: false,
+                by_hand: false,
             })
             .collect(),
         probes: vec![ScriptProbe {

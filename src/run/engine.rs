@@ -15,7 +15,9 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::conductor::{Conductor, Decision, Input, Script};
 pub use super::error::RunError;
-use super::event::{Ending, Event, EventKind, Header, Reading, StepOutcome};
+use super::event::{Answer, Ending, Event, EventKind, Header, Reading, StepOutcome};
+use super::outputs::Outputs;
+use super::people::People;
 use super::recorder::{Desk, Recorder, clean_header};
 use super::signals::{CTRL_C, Signals};
 use super::step::Stage;
@@ -28,7 +30,7 @@ use crate::clock::{Clock, Moment};
 use crate::journal::open::{self, OpenRun};
 use crate::journal::{Intents, SampleWriter, Writer};
 use crate::lookout::{Lookout, Lookouts, Signal};
-use crate::plan::Planned;
+use crate::plan::{Doing, Planned};
 use crate::probe::prober::{Prober, Seen};
 use crate::probe::{Ask, Lane};
 use crate::redact::Redactor;
@@ -58,6 +60,8 @@ pub struct Run {
     pub opened: Option<OpenRun>,
     /// The files that stop it.
     pub stop_files: StopFiles,
+    /// Who is asked what people do.
+    pub people: Arc<People>,
     /// Whom the guardrails ask, as in the script.
     pub lookouts: Vec<Lookout>,
     /// What is asked to tell an outage from this machine's own network being gone.
@@ -121,6 +125,9 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
     let (event_out, events) = mpsc::unbounded_channel();
     let recorder = Arc::new(Recorder::new(run.clock, run.redactor.clone(), writer, event_out));
     run.desk.open(recorder.clone());
+    if run.steps.iter().any(|step| matches!(step.doing, Doing::Ask(_))) && !run.header.dry_run {
+        run.people.listen(recorder.clone(), &run.dir).map_err(journal_error)?;
+    }
     let (seen_out, seen) = mpsc::unbounded_channel();
     let prober =
         Prober::start_beside(run.lanes.clone(), run.references.clone(), run.clock, run.header.seed, seen_out)
@@ -151,6 +158,7 @@ pub async fn run(mut run: Run, view: &mut dyn View, signals: &mut Signals) -> Re
         conductor: Conductor::new(run.script.clone()),
         run,
         undo: Arc::new(Stack::new(recorder.clone(), region.as_deref())),
+        outputs: Arc::default(),
         recorder,
         samples,
         intents,
@@ -208,6 +216,7 @@ struct Engine<'v> {
     /// Looks at the parameter that stops the run; ends with the engine.
     _asking: JoinSet<()>,
     undo: Arc<Stack>,
+    outputs: Arc<Outputs>,
     tasks: JoinSet<()>,
     reading: Option<AbortHandle>,
     stop: watch::Sender<bool>,
@@ -252,6 +261,7 @@ impl Engine<'_> {
                     if let Some(by) = self.run.stop_files.asked() {
                         self.feed(Input::Abort { by })?;
                     }
+                    self.run.people.look();
                     self.feed(Input::Tick)?;
                     let now = self.run.clock.now();
                     if now.since(flushed) >= FLUSH {
@@ -313,11 +323,17 @@ impl Engine<'_> {
             let takes = self.undo_takes(undo);
             return self.feed_at(event.at_ns, Input::UndoPrepared { takes });
         }
-        let EventKind::CallSent { step, .. } = &event.kind else { return Ok(()) };
-        match self.run.steps.iter().position(|planned| planned.name == *step) {
-            Some(step) => self.feed_at(event.at_ns, Input::FaultSent { step }),
-            None => Ok(()),
-        }
+        let place = |name: &String| self.run.steps.iter().position(|planned| planned.name == *name);
+        let input = match &event.kind {
+            EventKind::CallSent { step, .. } => place(step).map(|step| Input::FaultSent { step }),
+            EventKind::StepStarted { step } => place(step).map(|step| Input::Begun { step }),
+            EventKind::Answered { step, by, answer: Answer::NoGo, because, .. } => {
+                let because = because.as_deref().unwrap_or("no reason was given");
+                Some(Input::Abort { by: format!("a no-go at step `{step}` by {by}: {because}") })
+            }
+            _ => None,
+        };
+        input.map_or(Ok(()), |input| self.feed_at(event.at_ns, input))
     }
 
     /// How long undoing this usually takes.
@@ -351,6 +367,10 @@ impl Engine<'_> {
     }
 
     fn take_seen(&mut self, seen: Seen) -> io::Result<()> {
+        if self.run.lanes.is_empty() {
+            // How well nothing was measured is of no interest.
+            return Ok(());
+        }
         match seen {
             Seen::Sample(sample) => {
                 self.samples.append(&sample)?;
@@ -413,6 +433,8 @@ impl Engine<'_> {
             recorder: self.recorder.clone(),
             undo: self.undo.clone(),
             aws: self.run.aws.clone(),
+            people: self.run.people.clone(),
+            outputs: self.outputs.clone(),
             dry_run: self.run.header.dry_run,
             stop: self.stop.subscribe(),
             tracks: self.patrol.as_ref().map(Patrol::tracks),

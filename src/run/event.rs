@@ -11,10 +11,12 @@ use crate::clock::Moment;
 
 mod header;
 mod left;
+mod people;
 mod reading;
 
 pub use header::*;
 pub use left::*;
+pub use people::*;
 pub use reading::*;
 
 /// Something that happened, and when.
@@ -91,6 +93,28 @@ pub enum EventKind {
         after_ns: Moment,
         /// What was seen, such as `orders-db: standby became primary (eu-west-1b)`.
         evidence: String,
+    },
+    /// People are asked: from here on a person may be at it.
+    Asked {
+        /// The step.
+        step: String,
+        /// What they read.
+        text: String,
+    },
+    /// A person answered for a step.
+    Answered {
+        /// The step.
+        step: String,
+        /// Who: the name that they gave, their user and their machine.
+        by: String,
+        /// In which role, when they said one.
+        role: Option<String>,
+        /// What they said.
+        answer: Answer,
+        /// Why, in their own words.
+        because: Option<String>,
+        /// Where they said it.
+        via: Via,
     },
     /// A step ended.
     StepFinished {

@@ -78,7 +78,7 @@ impl Recorder {
 /// what they are: a step called like a password is still that step.
 const FREE_TEXT: &[&str] = &[
     "because", "by", "detail", "error", "evidence", "resource", "rule", "summary", "text", "who", "what",
-    "argv", "env", "notes", "kept", "query", "command",
+    "argv", "env", "notes", "kept", "query", "command", "role",
 ];
 
 /// What is told by others, of any length. Shortened once its secrets are hidden: half a secret would not be
@@ -130,8 +130,14 @@ pub fn clean_header(header: &mut Header, redactor: &Redactor) {
         clean(&mut condition.what);
         clean(&mut condition.found);
     });
+    for runbook in &mut header.experiment.runbooks {
+        clean(&mut runbook.text);
+    }
     for step in &mut header.plan {
         clean(&mut step.summary);
+        let handling = &mut step.handling;
+        [&mut handling.owner, &mut handling.role, &mut handling.about].into_iter().flatten().for_each(&clean);
+        handling.by.iter_mut().for_each(&clean);
         step.undo.iter_mut().for_each(clean);
         step.targets.iter_mut().for_each(clean);
         step.preconditions.iter_mut().for_each(|condition| {

@@ -7,7 +7,7 @@ use super::event::{EnvironmentFacts, Header, Safety};
 use super::guardrail::{Guardrail, Measure, Watch, Window};
 use crate::aws::cloudwatch;
 use crate::clock::Clock;
-use crate::plan::Plan;
+use crate::plan::{Doing, Plan};
 use crate::probe::Lane;
 use crate::spec::Loaded;
 use crate::spec::experiment::Experiment;
@@ -38,6 +38,7 @@ impl Plan {
             origin_ns: circumstances.clock.origin(),
             seed: circumstances.seed,
             dry_run: circumstances.dry_run,
+            tabletop: false,
             experiment: loaded.facts(),
             environment: circumstances.environment,
             probes: self.probes.clone(),
@@ -70,6 +71,7 @@ impl Plan {
             name: step.name.clone(),
             after: step.after.clone(),
             go_on_after_failure: step.go_on_after_failure,
+            by_hand: matches!(step.doing, Doing::Ask(_)),
         });
         let probes = self.lanes.iter().zip(&self.probes).map(|(lane, facts)| ScriptProbe {
             name: lane.name.clone(),

@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::event::{CallOutcome, EventKind, StepOutcome};
+use super::outputs::Outputs;
+use super::people::{People, Question};
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
 use crate::aws::find::Target;
 use crate::aws::{Aws, Fault};
-use crate::plan::{Doing, Planned, Undo};
+use crate::plan::{Check, Doing, Planned, Undo};
 use crate::probe::Ask;
 use crate::program::Program;
 use crate::program::{Ended, stopped};
@@ -29,6 +31,10 @@ pub struct Stage {
     pub undo: Arc<Stack>,
     /// The clients, when the plan uses AWS.
     pub aws: Option<Arc<Aws>>,
+    /// Who is asked what people do.
+    pub people: Arc<People>,
+    /// What programs printed so far.
+    pub outputs: Arc<Outputs>,
     /// Whether nothing may be changed.
     pub dry_run: bool,
     /// Turns true when the run stops.
@@ -60,8 +66,19 @@ impl Stage {
         }
         let acted = match &step.doing {
             Doing::Wait(time) => self.wait(*time).await,
-            Doing::Program(program) => self.run_program(step, program).await,
+            Doing::Program(program) => match self.outputs.fill_program(&step.flow, program) {
+                Ok(program) => self.run_program(step, &program).await,
+                Err(why) => failed(why),
+            },
             Doing::Action(_) => self.act(step).await,
+            Doing::Ask(question) => match self.outputs.fill(&step.flow, &question.text) {
+                Ok(text) => {
+                    let question = Question { text, ..question.clone() };
+                    self.people.ask(&step.name, &question, step.timeout, &mut self.stop).await
+                }
+                Err(why) => failed(why),
+            },
+            Doing::WaitUntil(conditions) => self.wait_until(step, conditions).await,
         };
         match acted {
             (StepOutcome::Done, detail) if !step.verify.is_empty() => self.verify(step, &held, detail).await,
@@ -74,6 +91,25 @@ impl Stage {
             () = tokio::time::sleep(time) => (StepOutcome::Done, None),
             () = stopped(&mut self.stop) => stopping(),
         }
+    }
+
+    /// Asks until each condition is good, one after the other.
+    async fn wait_until(&mut self, step: &Planned, conditions: &[Check]) -> Ending {
+        let began = self.recorder.clock().now();
+        for check in conditions {
+            let left = step.timeout.saturating_sub(self.recorder.clock().now().since(began));
+            let limit = check.within.min(left);
+            match within(limit, &mut self.stop, ask_until_good(check.ask.as_ref(), &self.recorder)).await {
+                Waited::Done(()) => {}
+                Waited::Overdue => {
+                    let after = crate::notation::units::show(limit);
+                    return failed(format!("not so within {after}: {}", check.summary));
+                }
+                Waited::Stopped => return stopping(),
+            }
+        }
+        let met: Vec<&str> = conditions.iter().map(|check| check.summary.as_str()).collect();
+        (StepOutcome::Done, Some(format!("it is so: {}", met.join("; "))))
     }
 
     async fn run_program(&mut self, step: &Planned, program: &Program) -> Ending {
@@ -94,7 +130,7 @@ impl Stage {
         if let Err(error) = self.recorder.record(sent) {
             return failed(format!("the journal cannot be written: {error}"));
         }
-        let ended = program.run(self.stop.clone()).await;
+        let (ended, stdout) = program.run_and_read(self.stop.clone()).await;
         let (call, outcome, detail) = match ended {
             Ended::Success(said) => (CallOutcome::Accepted, StepOutcome::Done, said),
             Ended::Failure(said) => (CallOutcome::Unclear, StepOutcome::Failed, said),
@@ -107,10 +143,18 @@ impl Stage {
             outcome: call,
             detail: Some(detail.clone()),
         };
-        match self.recorder.record(returned) {
-            Ok(_) => (outcome, Some(detail)),
-            Err(error) => failed(format!("the journal cannot be written: {error}")),
+        if let Err(error) = self.recorder.record(returned) {
+            return failed(format!("the journal cannot be written: {error}"));
         }
+        if outcome == StepOutcome::Done {
+            match self.outputs.keep(&step.flow, &stdout) {
+                Ok(kept) => kept.into_iter().for_each(|(name, value)| {
+                    self.note(format!("step `{}`: output `{name}` is `{value}`", step.name));
+                }),
+                Err(why) => return failed(why),
+            }
+        }
+        (outcome, Some(detail))
     }
 
     async fn act(&mut self, step: &Planned) -> Ending {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::experiment::{Experiment, Guardrail, Objectives, Recovery, SteadyState, Watch, plain_name};
+use super::experiment::{Experiment, Guardrail, Objectives, Ratio, Recovery, SteadyState, Watch, plain_name};
 use super::step::StepDraft;
-use super::values::Variable;
-use super::{guardrail, later};
+use super::values::{Variable, Verbatim};
+use super::{guardrail, later, runbook};
 use crate::aws::find::Target;
 use crate::notation::code::Code;
 use crate::notation::decode::{
@@ -18,9 +18,12 @@ use crate::notation::decode::{
 };
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::probe::Probe;
+use crate::run::event::FileKind;
 
 /// The parts of an experiment that could be read.
 pub(super) struct Draft {
+    /// What the file says that it is.
+    pub(super) kind: FileKind,
     /// The whole file.
     pub(super) span: Span,
     pub(super) name: Option<Spanned<String>>,
@@ -89,16 +92,23 @@ impl Draft {
     /// Reads what can be read. `variables` are those that the bindings of the context were made from.
     pub(super) fn read(
         root: &Node,
+        kind: FileKind,
         variables: IndexMap<SpannedName, Variable>,
         cx: &mut Context<'_>,
     ) -> Option<Draft> {
         let root = &later::without(root, later::EXPERIMENT, cx);
-        let top = entries(root, cx, "an experiment: a mapping with kind, name, probes, steps and so on")?;
-        unknown_keys(top, KEYS, cx);
+        let expects =
+            format!("a mapping with kind, name, steps and so on: what the {} consists of", kind.noun());
+        let top = entries(root, cx, &expects)?;
+        // A procedure shows nothing by itself.
+        let known: Vec<&str> =
+            KEYS.iter().copied().filter(|key| kind == FileKind::Experiment || *key != "hypothesis").collect();
+        unknown_keys(top, &known, cx);
         // An error about the whole file points at its first line.
         let span = top.first().map_or(root.span, |(key, _)| key.span);
-        let name = field::<Spanned<String>>(top, span, "name", None, cx).filter(|name| slug(name, cx));
+        let name = field::<Spanned<String>>(top, span, "name", None, cx).filter(|name| slug(kind, name, cx));
         Some(Draft {
+            kind,
             span,
             name,
             title: field(top, span, "title", None, cx),
@@ -110,7 +120,7 @@ impl Draft {
             targets: targets(top, cx),
             alarms: list(top, "alarms", cx, Spanned::decode),
             probes: probes(top, cx),
-            steady_state: section(top, "steady_state", cx),
+            steady_state: steady_state(kind, top, cx),
             stop_when: list(top, "stop_when", cx, guardrail::read),
             steps: steps(top, span, cx),
             measure_from: field(top, span, "measure_from", None, cx),
@@ -120,9 +130,11 @@ impl Draft {
         })
     }
 
-    /// The experiment, when every part of it could be read. The rules must have been asked first.
-    pub(super) fn finish(self) -> Option<Experiment> {
+    /// The experiment, when every part of it could be read; `aloud`, what could not be is left out. The rules must
+    /// have been asked first.
+    pub(super) fn finish(self, aloud: bool) -> Option<Experiment> {
         let targets = self.targets.into_iter().map(|target| Some((target.name, target.value?)));
+        let targets = targets.filter(|target| !aloud || target.is_some());
         let probes = self.probes.into_iter().map(|watch| {
             Some(Watch {
                 name: watch.name,
@@ -133,28 +145,27 @@ impl Draft {
                 must_stay_up: watch.must_stay_up?,
             })
         });
-        let mut before: Option<String> = None;
-        let steps = self.steps.into_iter().map(|step| {
-            let step = step.finish(before.take())?;
-            before = Some(step.name.value.clone());
-            Some(step)
-        });
+        let probes = probes.filter(|probe| !aloud || probe.is_some());
+        let rails = self.stop_when.into_iter().map(|rail| Some(rail?.value));
+        let rails = rails.filter(|rail| !aloud || rail.is_some());
+        let unread = || aloud.then(|| Context::new(&Verbatim));
         Some(Experiment {
+            kind: self.kind,
             name: self.name?,
             title: self.title?,
             hypothesis: self.hypothesis?,
             owner: self.owner?,
             controls: self.controls?.unwrap_or_default(),
             variables: self.variables,
-            objectives: self.objectives?,
+            objectives: self.objectives.or_else(|| aloud.then(Objectives::none))?,
             targets: targets.collect::<Option<_>>()?,
             alarms: self.alarms.into_iter().collect::<Option<_>>()?,
             probes: probes.collect::<Option<_>>()?,
-            steady_state: self.steady_state?,
-            stop_when: self.stop_when.into_iter().map(|rail| Some(rail?.value)).collect::<Option<_>>()?,
-            steps: steps.collect::<Option<_>>()?,
+            steady_state: self.steady_state.or_else(|| section(&[], "steady_state", &mut unread()?))?,
+            stop_when: rails.collect::<Option<_>>()?,
+            steps: runbook::flatten(self.steps, aloud)?,
             measure_from: self.measure_from?,
-            recovery: self.recovery?,
+            recovery: self.recovery.or_else(|| section(&[], "recovery", &mut unread()?))?,
         })
     }
 }
@@ -215,6 +226,20 @@ fn section<T: Decode>(top: &[(Key, Node)], name: &str, cx: &mut Context<'_>) -> 
         return T::decode(node_of(top, name, cx)?, cx);
     }
     T::decode(&Node { span: Span::default(), value: Value::Map(Vec::new()) }, cx)
+}
+
+/// The steady state. A runbook is followed when things are not well: unless it says so itself, they need not be, and
+/// without a probe there is nothing to watch.
+fn steady_state(kind: FileKind, top: &[(Key, Node)], cx: &mut Context<'_>) -> Option<SteadyState> {
+    let declared = |name: &str| top.iter().any(|(key, _)| key.text == name);
+    let mut steady: SteadyState = section(top, "steady_state", cx)?;
+    if kind == FileKind::Runbook && !declared("steady_state") {
+        steady.availability = Ratio(0.0);
+        if !declared("probes") {
+            steady.r#for = Duration::ZERO;
+        }
+    }
+    Some(steady)
 }
 
 /// Where the value of a section's key stands.
@@ -337,7 +362,7 @@ fn steps(top: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Vec<StepDraf
 }
 
 /// Whether the name can be a part of a path and of a metric's label; reports it when not.
-fn slug(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
+fn slug(kind: FileKind, name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edges = name.starts_with('-') || name.ends_with('-');
     if !name.is_empty() && name.len() <= 64 && name.chars().all(fits) && !edges {
@@ -345,10 +370,11 @@ fn slug(name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     }
     let words: String = name.to_lowercase().chars().map(|c| if fits(c) { c } else { ' ' }).take(64).collect();
     let suggestion = words.split([' ', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    let a = if kind == FileKind::Experiment { "an experiment" } else { "a runbook" };
     let mut problem = Problem::new(
         Code::NotAnExperimentName,
         name.span,
-        "an experiment's name is made of lower-case letters, digits and `-`",
+        format!("{a}'s name is made of lower-case letters, digits and `-`"),
     )
     .label("it names folders, metrics and links");
     if !suggestion.is_empty() {

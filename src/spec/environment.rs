@@ -17,6 +17,7 @@ use crate::notation::code::Code;
 use crate::notation::decode::{
     Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
 };
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::probe::dns::Server;
 use crate::probe::tcp::Address;
@@ -198,6 +199,10 @@ impl Decode for Accounts {
         "a list of AWS account ids, each of 12 digits".to_owned()
     }
 
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        shape::list(shape::scalar("an AWS account id"))
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let Value::List(items) = &node.value else {
             cx.unexpected(Code::WrongShape, node, &Self::expects());
@@ -228,6 +233,10 @@ pub struct Templates(pub IndexMap<String, String>);
 impl Decode for Templates {
     fn expects() -> String {
         "a mapping of variable names to values".to_owned()
+    }
+
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        shape::mapping(shape::scalar("a value, which may hold references"))
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {

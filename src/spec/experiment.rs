@@ -4,26 +4,32 @@
 //! How it is read is `draft`'s business, what may be wrong with it `lint`'s.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 pub use super::guardrail::Guardrail;
+pub use super::people::Approval;
 use super::source::Source;
 use super::values::Variable;
 use crate::action::Action;
 use crate::aws::find::Target;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, unknown};
+use crate::notation::shape::{self, Shapes};
 use crate::notation::units;
 use crate::notation::yaml::{Node, Value};
 use crate::probe::{Probe, Variant};
 use crate::run::event;
+use crate::run::outputs::Flow;
 use crate::{record, words};
 
 /// A drill: what is broken, what must stay true, and the targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
+    /// Whether it is an experiment, or a runbook that is played as one.
+    pub kind: event::FileKind,
     /// Names the drill in histories and reports.
     pub name: Spanned<String>,
     /// One line for people.
@@ -78,6 +84,7 @@ impl Experiment {
     /// What the journal keeps of the file.
     pub fn facts(&self, source: &Source) -> event::ExperimentFacts {
         event::ExperimentFacts {
+            kind: self.kind,
             name: self.name.value.clone(),
             title: self.title.clone(),
             hypothesis: self.hypothesis.clone(),
@@ -86,6 +93,7 @@ impl Experiment {
             path: source.path.clone(),
             text: source.text.clone(),
             sha256: source.sha256.clone(),
+            runbooks: Vec::new(),
         }
     }
 
@@ -213,6 +221,10 @@ impl Decode for Rto {
         "a duration such as 2m, or { within: 2m, measured: from_first_failure }".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Duration::schema(shapes), RtoCounted::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Map(_) => {
@@ -241,6 +253,10 @@ pub enum Availability {
 impl Decode for Availability {
     fn expects() -> String {
         format!("{}, or {{ slo: 99.9%, over: 30d, spend_at_most: 10% }}", Ratio::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Ratio::schema(shapes), ErrorBudget::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -312,6 +328,10 @@ impl Decode for Rpo {
         "a duration such as 0s or 5s, or { writes: 0 }".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Duration::schema(shapes), RpoWrites::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Map(_) => RpoWrites::decode(node, cx).map(|rpo| Rpo::Writes(rpo.writes)),
@@ -338,6 +358,10 @@ impl fmt::Display for Ratio {
 impl Decode for Ratio {
     fn expects() -> String {
         "a percentage from 0% to 100%, such as 99.9%".to_owned()
+    }
+
+    fn schema(_: &mut Shapes) -> serde_json::Value {
+        shape::pattern(r"^\s*[0-9.eE+-]+\s*%?\s*$", true)
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -370,6 +394,12 @@ impl Latency {
 impl Decode for Latency {
     fn expects() -> String {
         "a mapping of percentiles to durations, such as { p99: 800ms }".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        let limit = Duration::schema(shapes);
+        let limits = Self::PERCENTILES.iter().map(|(name, _)| (*name, limit.clone()));
+        shape::object(&Self::expects(), limits.collect(), &[])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -478,6 +508,32 @@ pub struct Step {
     pub irreversible: bool,
     /// How it is undone.
     pub undo: Undo,
+    /// Who owns it.
+    pub owner: Option<String>,
+    /// In which role a person carries it out.
+    pub role: Option<String>,
+    /// What it is about.
+    pub about: Option<String>,
+    /// How long it should take; what takes longer is shown, and is no failure.
+    pub expected: Option<Duration>,
+    /// What of its program's output is kept, and what it uses of others'.
+    pub flow: Flow,
+    /// The targets of the runbook that it stands in; without one, the experiment's are meant.
+    pub targets: Option<Arc<Targets>>,
+}
+
+/// Whom actions are aimed at, by name.
+pub type Targets = IndexMap<SpannedName, Target>;
+
+impl Step {
+    /// All that it asks of whom: its verification, and what it waits for.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        let conditions = match &self.does {
+            Does::WaitUntil(conditions) => conditions.as_slice(),
+            _ => &[],
+        };
+        conditions.iter().chain(&self.verify)
+    }
 }
 
 /// How a step is undone.
@@ -499,23 +555,32 @@ pub enum Does {
     Action(Action),
     /// Runs a program.
     Run(Program),
+    /// Has a person carry out a sentence.
+    Manual(String),
+    /// Asks people whether to go on.
+    Approve(Approval),
     /// Waits.
     Wait(Duration),
+    /// Waits until each of these is good, one after the other.
+    WaitUntil(Vec<Check>),
 }
 
 impl Does {
-    /// The action's name, `run` or `wait`.
+    /// The action's name, or the key of the step.
     pub fn kind(&self) -> &'static str {
         match self {
             Does::Action(action) => action.name(),
             Does::Run(_) => "run",
+            Does::Manual(_) => "manual",
+            Does::Approve(_) => "approve",
             Does::Wait(_) => "wait",
+            Does::WaitUntil(_) => "wait_until",
         }
     }
 
-    /// Whether it can be the fault: whether it does anything at all.
+    /// Whether it is the fault when nothing else is said to be: whether firedrill itself does anything.
     pub fn injects(&self) -> bool {
-        !matches!(self, Does::Wait(_))
+        matches!(self, Does::Action(_) | Does::Run(_))
     }
 }
 

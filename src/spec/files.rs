@@ -38,14 +38,16 @@ fn experiments_in(folder: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
     for file in yaml_files(folder) {
         match check(&file) {
             Ok(Checked::Experiment(_)) => found.push(file),
-            Ok(Checked::ConfigMap(_) | Checked::Later(_) | Checked::Other) => {}
+            Ok(Checked::Runbook(_) | Checked::ConfigMap(_) | Checked::Later(_) | Checked::Other) => {}
             Err(diagnostics) => return Err(diagnostics),
         }
     }
     match found.is_empty() {
-        true => {
-            Err(Diagnostics::unreadable(Code::NoExperimentHere, folder, "no experiment is in this folder"))
-        }
+        true => Err(Diagnostics::unreadable(
+            Code::NoExperimentHere,
+            folder,
+            "no experiment is in this folder (a runbook is run by its own file)",
+        )),
         false => Ok(found),
     }
 }

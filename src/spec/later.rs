@@ -9,20 +9,13 @@ pub(super) type Later = (&'static str, &'static str);
 
 /// Keys of an experiment.
 pub(super) const EXPERIMENT: &[Later] = &[("schedule", "schedules")];
-/// Keys of a step.
-pub(super) const STEP: &[Later] = &[
-    ("manual", "manual steps"),
-    ("approve", "approvals"),
-    ("wait_until", "waits for a condition"),
-    ("runbook", "runbooks inside an experiment"),
-];
 /// Keys beside a target's kind.
 pub(super) const TARGET: &[Later] =
     &[("region", "targets in another region"), ("role", "targets in another account")];
 /// Keys of `firedrill.yaml`.
 pub(super) const PROJECT: &[Later] = &[("channels", "notifications")];
 /// Kinds of file.
-pub(super) const KINDS: &[Later] = &[("Runbook", "runbooks"), ("GameDay", "game days")];
+pub(super) const KINDS: &[Later] = &[("GameDay", "game days")];
 
 /// What others call a key, and what it is called here: from Chaos Toolkit, Kubernetes, GitHub Actions, Gremlin and
 /// plain habit. Only words whose values are written as ours.

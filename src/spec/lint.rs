@@ -12,6 +12,7 @@ use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::passwords;
 
+mod commands;
 mod fits;
 mod guardrails;
 mod measures;
@@ -19,6 +20,9 @@ mod order;
 mod programs;
 pub(super) mod resources;
 mod steps;
+
+pub(super) use commands::programs;
+pub(super) use order::waited_for;
 
 /// The rules about a draft.
 pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
@@ -110,7 +114,14 @@ fn visit(node: &Node, see: &mut dyn FnMut(&str, Span)) {
 }
 
 /// The problem of a name that nothing has, with the nearest one that something has.
-fn no_such(code: Code, what: &str, name: &str, span: Span, known: &[(&str, Span)]) -> Problem {
+pub(super) fn no_such<N: AsRef<str>>(
+    code: Code,
+    what: &str,
+    name: &str,
+    span: Span,
+    known: &[(N, Span)],
+) -> Problem {
+    let known: Vec<(&str, Span)> = known.iter().map(|(name, span)| (name.as_ref(), *span)).collect();
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let problem = Problem::new(code, span, format!("no {what} is called `{}`", clip(name)));
     let near = nearest(name, &names).and_then(|near| known.iter().find(|(name, _)| *name == near));

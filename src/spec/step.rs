@@ -6,13 +6,17 @@ use indexmap::IndexMap;
 
 use super::draft::one_probe;
 use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
-use super::later;
+use super::outputs::{self, Output};
+use super::people::{Approval, Sentence, conditions};
+use super::runbook::Call;
 use crate::action::Action;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, field, unknown_keys};
 use crate::notation::fix::Fix;
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
+use crate::run::outputs::Flow;
 
 /// A step of which some parts could be read.
 pub(super) struct StepDraft {
@@ -28,11 +32,21 @@ pub(super) struct StepDraft {
     pub(super) after: Option<Option<Names>>,
     pub(super) irreversible: Option<bool>,
     pub(super) undo: Option<Option<Undo>>,
+    pub(super) owner: Option<Option<String>>,
+    pub(super) role: Option<Option<String>>,
+    pub(super) about: Option<Option<String>>,
+    pub(super) expected: Option<Option<Spanned<Duration>>>,
+    /// What of its program's output is kept.
+    pub(super) outputs: Vec<Output>,
+    /// The outputs that it uses, by name.
+    pub(super) uses: Vec<String>,
+    /// The runbook whose steps stand in its place.
+    pub(super) call: Option<Call>,
 }
 
 /// What a step does.
 pub(super) struct Deed {
-    /// `action`, `run` or `wait`, where it stands.
+    /// `action`, `run` and so on, where it stands.
     pub(super) key: Spanned<&'static str>,
     /// For an action: where its name stands.
     pub(super) place: Span,
@@ -51,6 +65,10 @@ impl Decode for Names {
         "a list of step names".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![String::schema(shapes), Vec::<String>::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Scalar { .. } => Spanned::<String>::decode(node, cx).map(|name| Names(vec![name])),
@@ -59,16 +77,39 @@ impl Decode for Names {
     }
 }
 
-const KEYS: &[&str] =
-    &["name", "action", "run", "wait", "verify", "timeout", "on_failure", "after", "irreversible", "undo"];
-const DEEDS: [&str; 3] = ["action", "run", "wait"];
+const KEYS: &[&str] = &[
+    "name",
+    "action",
+    "run",
+    "manual",
+    "approve",
+    "wait",
+    "wait_until",
+    "runbook",
+    "with",
+    "verify",
+    "timeout",
+    "on_failure",
+    "after",
+    "irreversible",
+    "undo",
+    "owner",
+    "role",
+    "about",
+    "expected",
+    "output",
+    "outputs",
+];
+const DEEDS: [&str; 7] = ["action", "run", "manual", "approve", "wait", "wait_until", "runbook"];
+/// What a step that is a runbook says itself; everything else stands in the runbook's own steps.
+const OF_CALL: [&str; 4] = ["name", "runbook", "with", "after"];
+/// The kinds of step that nobody but a person can take back, or that leave nothing to take back.
+const WITHOUT_UNDO: [&str; 3] = ["manual", "approve", "wait_until"];
 
 impl StepDraft {
     pub(super) fn read(node: &Node, cx: &mut Context<'_>) -> StepDraft {
-        let before = cx.problems.len();
-        let node = &later::without(node, later::STEP, cx);
-        let excused = cx.problems.len() > before;
-        let inside = entries(node, cx, "a step: a mapping with name and action, run or wait");
+        let inside =
+            entries(node, cx, "a step: a mapping with name and one of action, run, manual and so on");
         let broken = inside.is_none();
         let inside = inside.unwrap_or_default();
         let span = inside.first().map_or(node.span, |(key, _)| key.span);
@@ -76,16 +117,35 @@ impl StepDraft {
             return StepDraft::nothing(span);
         }
         unknown_keys(inside, KEYS, cx);
+        let deed = deed(inside, span, cx);
+        let is = |kind: &str| deed.as_ref().is_some_and(|deed| deed.key.value == kind);
+        let call = if is("runbook") { Call::read(inside, cx) } else { None };
+        for (key, _) in inside {
+            misplaced(key, deed.as_ref(), cx);
+        }
+        let name = match &call {
+            Some(call) if !inside.iter().any(|(key, _)| key.text == "name") => Some(call.name()),
+            // Its name would have been the runbook's, which could not be read.
+            None if is("runbook") && !inside.iter().any(|(key, _)| key.text == "name") => None,
+            _ => field::<Spanned<String>>(inside, span, "name", None, cx).filter(|name| one_line(name, cx)),
+        };
         StepDraft {
             span,
-            name: field::<Spanned<String>>(inside, span, "name", None, cx).filter(|name| one_line(name, cx)),
-            deed: deed(inside, span, excused, cx),
+            name,
+            deed,
             verify: checks(inside, cx),
             timeout: field(inside, span, "timeout", None, cx),
             on_failure: field(inside, span, "on_failure", Some(OnFailure::Stop), cx),
             after: field(inside, span, "after", None, cx),
             irreversible: field(inside, span, "irreversible", Some(false), cx),
             undo: field(inside, span, "undo", None, cx),
+            owner: field(inside, span, "owner", None, cx),
+            role: field(inside, span, "role", None, cx),
+            about: field(inside, span, "about", None, cx),
+            expected: field(inside, span, "expected", None, cx),
+            outputs: outputs::read(inside, cx),
+            uses: outputs::used(inside),
+            call,
         }
     }
 
@@ -100,11 +160,18 @@ impl StepDraft {
             after: None,
             irreversible: None,
             undo: None,
+            owner: None,
+            role: None,
+            about: None,
+            expected: None,
+            outputs: Vec::new(),
+            uses: Vec::new(),
+            call: None,
         }
     }
 
-    /// The step, when every part of it could be read. `before` is the step that stands before it.
-    pub(super) fn finish(self, before: Option<String>) -> Option<Step> {
+    /// The step, when every part of it could be read. `after` are the steps that it waits for.
+    pub(super) fn finish(self, after: Vec<String>) -> Option<Step> {
         let deed = self.deed?;
         Some(Step {
             name: self.name?,
@@ -112,30 +179,124 @@ impl StepDraft {
             verify: self.verify?,
             timeout: self.timeout?.map(|timeout| timeout.value).or(deed.timeout),
             on_failure: self.on_failure?,
-            after: match self.after? {
-                Some(names) => names.0.into_iter().map(|name| name.value).collect(),
-                None => before.into_iter().collect(),
-            },
+            after,
             irreversible: self.irreversible?,
             undo: self.undo?.or(deed.undo.map(Undo::Program)).unwrap_or_default(),
+            owner: self.owner?,
+            role: self.role?,
+            about: self.about?,
+            expected: self.expected?.map(|expected| expected.value),
+            flow: Flow {
+                scope: String::new(),
+                kept: self.outputs.into_iter().map(|output| (output.name.text, output.pointer)).collect(),
+                used: self.uses,
+            },
+            targets: None,
         })
     }
 }
 
-/// What the step does: exactly one of the keys that say so. `excused` when a word that is not read
-/// yet has been reported in its place.
-fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>) -> Option<Deed> {
+impl StepDraft {
+    /// Its name and, of a runbook, its steps' names as they will be, each with its kind when that is known.
+    pub(super) fn names(&self) -> Vec<(String, Option<&'static str>)> {
+        let Some(name) = &self.name else { return Vec::new() };
+        let own = (name.value.clone(), self.deed.as_ref().map(|deed| deed.key.value));
+        let inner = self.call.iter().flat_map(Call::steps);
+        let inner = inner.map(|(step, kind)| (super::runbook::within(&name.value, step), Some(*kind)));
+        std::iter::once(own).chain(inner).collect()
+    }
+
+    /// Whether `after` or `measure_from` can mean this step, or one in it, by that name; and its kind.
+    pub(super) fn called(&self, name: &str) -> Option<Option<&'static str>> {
+        self.names().into_iter().find(|(own, _)| own == name).map(|(_, kind)| kind)
+    }
+
+    /// Whether firedrill itself does anything in it; so it may, while it is not known.
+    pub(super) fn injects(&self) -> bool {
+        const IDLE: [&str; 4] = ["wait", "wait_until", "approve", "manual"];
+        match (&self.call, &self.deed) {
+            (Some(call), _) => !call.is_known() || call.steps().iter().any(|(_, kind)| !IDLE.contains(kind)),
+            (None, Some(deed)) => !IDLE.contains(&deed.key.value),
+            (None, None) => true,
+        }
+    }
+}
+
+impl StepDraft {
+    /// The step without what depends on values that are not known, for reading aloud.
+    pub(super) fn known(mut self) -> StepDraft {
+        if let Some(deed) = &mut self.deed
+            && deed.value.is_none()
+        {
+            deed.value = Some(match deed.key.value {
+                "wait_until" => Does::WaitUntil(Vec::new()),
+                "wait" => Does::Wait(Duration::ZERO),
+                key => Does::Manual(format!("{key}: its values are not known here")),
+            });
+        }
+        StepDraft {
+            verify: Some(self.verify.unwrap_or_default()),
+            timeout: Some(self.timeout.unwrap_or_default()),
+            on_failure: Some(self.on_failure.unwrap_or(OnFailure::Stop)),
+            irreversible: Some(self.irreversible.unwrap_or_default()),
+            undo: Some(self.undo.unwrap_or_default()),
+            expected: Some(self.expected.unwrap_or_default()),
+            ..self
+        }
+    }
+}
+
+/// Reports a key that says nothing of this kind of step.
+fn misplaced(key: &Key, deed: Option<&Deed>, cx: &mut Context<'_>) {
+    let Some(deed) = deed else { return };
+    let kind = deed.key.value;
+    let says = |message: String| {
+        Problem::new(Code::MisplacedKey, key.span, message).related(deed.key.span, "what the step is")
+    };
+    match key.text.as_str() {
+        "with" if kind != "runbook" => {
+            cx.report(
+                says("`with` gives values to a runbook".to_owned()).label(format!("this is a `{kind}` step")),
+            );
+        }
+        name @ ("output" | "outputs") if !matches!(kind, "run" | "runbook") => {
+            cx.report(
+                says(format!("`{name}` keeps what a program prints")).label(format!("this is `{kind}`")),
+            );
+        }
+        name if kind == "runbook"
+            && KEYS.contains(&name)
+            && !DEEDS.contains(&name)
+            && !OF_CALL.contains(&name) =>
+        {
+            cx.report(
+                says(format!("`{name}` does not go with `runbook`"))
+                    .label("each of the runbook's steps says its own")
+                    .help(format!("write it in the runbook; beside it stand {}", OF_CALL.join(", "))),
+            );
+        }
+        name @ ("undo" | "irreversible") if WITHOUT_UNDO.contains(&kind) => {
+            cx.report(
+                says(format!("`{name}` does not go with `{kind}`"))
+                    .label("firedrill puts back what it did itself")
+                    .help("what a person did, a person takes back: make that a `manual` step of its own"),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// What the step does: exactly one of the keys that say so.
+fn deed(inside: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Option<Deed> {
     let mut found = inside
         .iter()
         .filter_map(|(key, node)| Some((DEEDS.into_iter().find(|deed| *deed == key.text)?, key, node)));
     let Some((name, key, node)) = found.next() else {
-        if !excused {
-            cx.report(
-                Problem::new(Code::NothingDone, owner, "this step does nothing")
-                    .label("`action`, `run` or `wait` is needed here")
-                    .help("`firedrill actions` lists what an action can be"),
-            );
-        }
+        cx.report(
+            Problem::new(Code::NothingDone, owner, "this step does nothing")
+                .label(format!("one of {} is needed here", DEEDS.map(|deed| format!("`{deed}`")).join(", ")))
+                .help("`firedrill actions` lists what an action can be"),
+        );
         return None;
     };
     for (other, other_key, _) in found {
@@ -164,24 +325,34 @@ fn deed(inside: &[(Key, Node)], owner: Span, excused: bool, cx: &mut Context<'_>
         );
         return Some(deed);
     }
-    match name {
-        "action" => {
-            if let Value::Map(entries) = &node.value
-                && let Some((key, _)) = entries.first()
-            {
-                deed.place = key.span;
-            }
-            deed.value = Action::decode(node, cx).map(Does::Action);
-        }
-        "run" => {
-            if let Some((program, undo, timeout)) = run(node, cx) {
-                deed.value = Some(Does::Run(program));
-                (deed.undo, deed.timeout) = (undo, timeout);
-            }
-        }
-        _ => deed.value = Duration::decode(node, cx).map(Does::Wait),
-    }
+    deed.read(node, cx);
     Some(deed)
+}
+
+impl Deed {
+    /// Reads what is done.
+    fn read(&mut self, node: &Node, cx: &mut Context<'_>) {
+        self.value = match self.key.value {
+            "action" => {
+                if let Value::Map(entries) = &node.value
+                    && let Some((key, _)) = entries.first()
+                {
+                    self.place = key.span;
+                }
+                Action::decode(node, cx).map(Does::Action)
+            }
+            "run" => run(node, cx).map(|(program, undo, timeout)| {
+                (self.undo, self.timeout) = (undo, timeout);
+                Does::Run(program)
+            }),
+            "manual" => Sentence::decode(node, cx).map(|text| Does::Manual(text.0)),
+            "approve" => Approval::decode(node, cx).map(Does::Approve),
+            "wait_until" => conditions(node, cx).map(Does::WaitUntil),
+            // Its steps stand in its place.
+            "runbook" => None,
+            _ => Duration::decode(node, cx).map(Does::Wait),
+        };
+    }
 }
 
 record! {
@@ -218,19 +389,14 @@ impl Decode for Argv {
         "a list: the program, then its arguments".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        Vec::<String>::schema(shapes)
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         if let Value::Scalar { text, .. } = &node.value {
-            let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
-            let list = format!("[{}]", words.join(", "));
-            let mut problem = cx.mismatch(Code::NotAList, node, &Self::expects());
-            // What means something to a shell is not for a program to take apart.
-            let plain = |c: char| {
-                c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '/' | ':' | '=' | ',')
-            };
-            if !words.is_empty() && text.chars().all(plain) {
-                problem = problem.fix(Fix::replace(node.span, text, &list));
-            }
-            cx.report(problem.help(format!("there is no shell in between; write {list}")));
+            let problem = cx.mismatch(Code::NotAList, node, &Self::expects());
+            cx.report(as_a_list(problem, node.span, text));
             return None;
         }
         let argv: Vec<String> = Vec::decode(node, cx)?;
@@ -245,9 +411,26 @@ impl Decode for Argv {
     }
 }
 
+/// A command line as the list that it stands for, as long as nothing in it means something to a shell.
+fn as_a_list(problem: Problem, span: Span, line: &str) -> Problem {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " _-./:=,+@".contains(c);
+    if line.trim().is_empty() || !line.chars().all(plain) {
+        return problem
+            .help("there is no shell in between; write the words as a list, or [sh, -c, \"…\"] for a shell");
+    }
+    let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
+    let list = format!("[{}]", words.join(", "));
+    let problem = problem.help(format!("there is no shell in between; write {list}"));
+    problem.fix(Fix::replace(span, line, &list))
+}
+
 impl Decode for Undo {
     fn expects() -> String {
         format!("`none`, when it is meant to stay, or a program: {}", Program::expects())
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![serde_json::json!({ "const": "none" }), Program::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -261,6 +444,10 @@ impl Decode for Undo {
 impl Decode for Program {
     fn expects() -> String {
         "a list, [program, argument, …], or a mapping with program and env".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Argv::schema(shapes), RunOptions::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
@@ -282,17 +469,27 @@ fn checks(inside: &[(Key, Node)], cx: &mut Context<'_>) -> Option<Vec<Check>> {
         return Some(Vec::new());
     };
     let Value::List(items) = &node.value else {
-        cx.unexpected(Code::WrongShape, node, "a list of checks, each a probe such as `- http: { url: … }`");
+        let problem = cx.mismatch(
+            Code::WrongShape,
+            node,
+            "a list of checks, each a probe such as `- http: { url: … }`",
+        );
+        cx.report(match node.value {
+            Value::Scalar { .. } => problem.help("what a person looks at is a `manual` step of its own"),
+            _ => problem,
+        });
         return None;
     };
-    let read: Vec<Option<Check>> = items.iter().map(|item| check(item, cx)).collect();
+    let read = items.iter().map(|item| check_within(item, Duration::from_secs(30), cx));
+    let read: Vec<Option<Check>> = read.collect();
     read.into_iter().collect()
 }
 
-fn check(node: &Node, cx: &mut Context<'_>) -> Option<Check> {
+/// A check, which may take `usual` until its answer is good when it does not say.
+pub(super) fn check_within(node: &Node, usual: Duration, cx: &mut Context<'_>) -> Option<Check> {
     let inside = entries(node, cx, "a check: a probe kind, such as `http`, and perhaps `within`")?;
     let (place, _, probe) = one_probe(node.span, inside, &["within"], cx);
-    let within = field(inside, node.span, "within", Some(Duration::from_secs(30)), cx);
+    let within = field(inside, node.span, "within", Some(usual), cx);
     if probe.as_ref().is_some_and(crate::probe::Probe::is_ledger) {
         cx.report(
             Problem::new(Code::LedgerVerifies, place, "a ledger cannot verify a step")

@@ -178,6 +178,13 @@ impl Bindings {
         match source.trim() {
             "env" => self.env(name.trim(), secret),
             "file" => self.file(name.trim()),
+            // Its value is not known before the run: it stays as it is written.
+            "output" if trail.is_empty() => Ok(Some(format!("${{output:{}}}", name.trim()))),
+            "output" => {
+                let message = format!("`${{{reference}}}`: what a step prints is no variable's value");
+                let help = "use it where it is needed, in a later `run`, `manual` or `approve` step";
+                Err(Flaw::new(Code::OutputHere, message).help(help))
+            }
             "ssm" | "secretsmanager" => {
                 let message =
                     format!("`${{{reference}}}`: values from AWS are not supported by this version");
@@ -186,7 +193,7 @@ impl Bindings {
             }
             other => {
                 let message = format!("`${{{reference}}}` asks an unknown source, `{}`", clip(other));
-                let help = "known: ${variable}, ${env:NAME}, ${file:path}";
+                let help = "known: ${variable}, ${env:NAME}, ${file:path}, ${output:name}";
                 Err(Flaw::new(Code::UnknownSource, message).help(help))
             }
         }

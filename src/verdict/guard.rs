@@ -1,6 +1,6 @@
 //! What must hold before a pass may be said: that the drill was a drill, and was seen in full.
 
-use super::{DRY_RUN, Seen};
+use super::{DRY_RUN, Seen, TABLETOP, procedure};
 use crate::clock::Moment;
 use crate::journal::Record;
 use crate::measure::outage::Basis;
@@ -23,6 +23,12 @@ pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) ->
             _ => vec![DRY_RUN.to_owned()],
         };
     }
+    if record.header.tabletop {
+        return match super::ending(record) {
+            Some(Ending::Failed { because }) => vec![format!("{TABLETOP}; {because}")],
+            _ => vec![TABLETOP.to_owned()],
+        };
+    }
     if let Some(Ending::Untouched { because }) = super::ending(record) {
         return vec![format!("nothing was touched: {because}")];
     }
@@ -36,7 +42,10 @@ pub(super) fn guards(record: &Record, timeline: &Timeline, evidence: &[Seen]) ->
     guards.extend(unsteady(record));
     guards.extend(failed_steps(record));
     guards.extend(timed_out(record));
-    if timeline.fault.is_none() {
+    if procedure::is_one(record) {
+        // It is no drill: what it does is meant to help, and need not be felt.
+        guards.extend(procedure::skipped(record));
+    } else if timeline.fault.is_none() {
         guards.push("no fault was injected".to_owned());
     } else if evidence.is_empty() {
         guards.push(
@@ -156,6 +165,14 @@ pub(super) fn of_service(name: &str, service: &Service) -> Option<String> {
 /// What a reader should know of the measures, whatever the verdict.
 pub(super) fn anomalies(record: &Record, timeline: &Timeline, measures: &Measures) -> Vec<String> {
     let mut notes = super::cutover::notes(record, timeline, measures);
+    if let Some(fault) = timeline.fault.as_ref().filter(|fault| fault.latest > fault.sent) {
+        let between = words::duration(((fault.latest - fault.sent) * 10.0).round() / 10.0);
+        notes.push(format!(
+            "step `{}` was carried out by a person, at some time within the {between} between being asked and saying \
+             so: every time since the fault is as uncertain",
+            fault.step
+        ));
+    }
     measures.ledgers.iter().for_each(|ledger| notes.extend(super::ledger::findings(ledger)));
     for (track, service) in timeline.tracks.iter().zip(&measures.services) {
         let name = &track.facts.name;

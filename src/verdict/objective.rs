@@ -11,7 +11,7 @@ use crate::timeline::Timeline;
 use crate::words;
 
 /// Stands for the observer of a target that no probe can decide.
-const NOBODY: &str = "no probe";
+pub(crate) const NOBODY: &str = "no probe";
 
 /// Every objective of a run.
 pub(super) fn all(
@@ -57,7 +57,7 @@ pub(super) fn all(
     }
     let mut out: Vec<Objective> =
         out.into_iter().map(|objective| guarded(objective, guards.first())).collect();
-    if record.header.dry_run {
+    if record.header.dry_run || record.header.tabletop {
         // Nothing was drilled: not even a miss is proven.
         out.iter_mut().for_each(|objective| objective.verdict = Verdict::Inconclusive);
     }

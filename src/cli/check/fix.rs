@@ -13,7 +13,8 @@ use crate::notation::mend::mend;
 pub(super) fn fix(path: &Path, err: &mut dyn Write) -> io::Result<()> {
     let Ok(Ok(text)) = fs::read(path).map(String::from_utf8) else { return Ok(()) };
     let judge = |text: &str| diagnose(path, text.as_bytes()).map_or(Vec::new(), |found| found.problems);
-    let Some(mended) = mend(&text, &judge) else { return Ok(()) };
+    let Some(mut mended) = mend(&text, &judge) else { return Ok(()) };
+    mended.done.sort_by_key(|done| done.line);
     if let Err(error) = replace(path, &text, &mended.text) {
         return writeln!(err, "error: {} is not changed: {error}", printable(&path.display().to_string()));
     }

@@ -31,7 +31,8 @@ fn a_folder_is_checked_file_by_file() {
         ("a.yaml", GOOD),
         ("b/c.yml", "kind: Experiment\nname: Bad Name\n"),
         ("b/d.yaml", "services: {}\n"),
-        ("e.yaml", "kind: Runbook\nname: r\n"),
+        ("e.yaml", "kind: GameDay\nname: r\n"),
+        ("f.yaml", "kind: Runbook\nname: r\nsteps: [{ name: s, manual: Look }]\n"),
         (".hidden/f.yaml", "kind: Experiment\n"),
         ("firedrill.yaml", "environments: { staging: { region: eu-west-1 } }\n"),
         ("g.txt", "kind: Experiment\n"),
@@ -40,8 +41,8 @@ fn a_folder_is_checked_file_by_file() {
     assert_eq!(code, 2);
     assert!(out.contains("c.yml") && out.contains("missing key `steps`"), "{out}");
     assert!(err.contains("d.yaml: skipped, since it has no `kind:`"), "{err}");
-    assert!(err.contains("e.yaml: a Runbook is not checked by this version"), "{err}");
-    assert!(err.ends_with("3 files checked: 1 file with errors\n"), "{err}");
+    assert!(err.contains("e.yaml: a GameDay is not checked by this version"), "{err}");
+    assert!(err.ends_with("4 files checked: 1 file with errors\n"), "{err}");
 }
 
 #[test]
@@ -121,9 +122,30 @@ fn fix_mends_what_is_certain_and_nothing_else() {
     let (code, out, err) = with(&args);
     assert_eq!(code, 2);
     let text = std::fs::read_to_string(here.path().join("a.yaml")).expect("read");
-    insta::assert_snapshot!(text.replace('\r', "<CR>"), @"");
+    insta::assert_snapshot!(text.replace('\r', "<CR>"), @r#"
+    # The header stays.<CR>
+    kind: Experiment
+    name: x
+    hypothesis: y  # and so does this
+    owner: z
+    objectives: { rto: 90 }
+    variables: { base: { default: http://h/ } }
+    probes: { web: { http: { url: "${base}" , redirects: false } } }
+    alarms:
+      - a
+    steps: [{ name: s, run: ["true"], undo: ["true"] }]
+    "#);
     let err = err.replace(&format!("{}/", here.path().display()), "");
-    insta::assert_snapshot!(err, @"");
+    insta::assert_snapshot!(err, @r#"
+    fixed a.yaml:4: `hypotesis` becomes `hypothesis`
+    fixed a.yaml:5: `ownr` becomes `owner`
+    fixed a.yaml:8: `${base}` becomes `"${base}"`
+    fixed a.yaml:8: `no` becomes `false`
+    fixed a.yaml:11: `a` is named once
+    fixed a.yaml:12: `true` becomes `["true"]`
+    fixed a.yaml:12: `rollback` becomes `undo`
+    2 files checked: 1 file with errors
+    "#);
     assert!(out.contains("error[FD0108]") && out.contains("1 error in"), "{out}");
     assert_eq!(std::fs::read_to_string(here.path().join("good.yaml")).expect("read"), GOOD);
     let (_, again, err) = with(&args);
@@ -160,8 +182,9 @@ fn sarif_names_rules_places_and_fixes() {
         let index = result["ruleIndex"].as_u64().expect("an index") as usize;
         assert_eq!(rules[index]["id"], result["ruleId"]);
     }
-    let unknown = &run["results"][1];
-    assert_eq!((&unknown["ruleId"], &unknown["level"]), (&"FD0101".into(), &"error".into()));
+    let results = run["results"].as_array().expect("results");
+    let unknown = results.iter().find(|result| result["ruleId"] == "FD0101").expect("the unknown key");
+    assert_eq!(unknown["level"], "error");
     let region = &unknown["locations"][0]["physicalLocation"]["region"];
     assert_eq!((&region["startLine"], &region["endColumn"]), (&3.into(), &10.into()));
     let change = &unknown["fixes"][0]["artifactChanges"][0]["replacements"][0];

@@ -20,6 +20,12 @@ pub fn of_circumstances(then: &Frozen, now: &Frozen) -> Vec<String> {
             first_line(&then.experiment.text, &now.experiment.text)
         ));
     }
+    for (name, sha256) in &now.experiment.runbooks {
+        // A runbook that is new or gone shows in the experiment's own text.
+        if then.experiment.runbooks.get(name).is_some_and(|then| then != sha256) {
+            found.push(format!("the runbook `{name}` is another text than was frozen"));
+        }
+    }
     changed(&mut found, "the environment", &then.environment.name, &now.environment.name);
     let option = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     for (what, then, now) in [
@@ -193,6 +199,7 @@ mod tests {
             usual: None,
             undo_usual: None,
             permission_checks: Vec::new(),
+            handling: Default::default(),
         }
     }
 
@@ -211,6 +218,7 @@ mod tests {
                 path: "x.yaml".to_owned(),
                 sha256: "aa".to_owned(),
                 text: "kind: Experiment\nname: x\n".to_owned(),
+                runbooks: BTreeMap::from([("failover".to_owned(), "aa".to_owned())]),
             },
             environment: FrozenEnvironment {
                 name: "staging".to_owned(),

@@ -64,6 +64,11 @@ fn words_for(kind: &EventKind) -> String {
         EventKind::UndoPrepared { step, summary, .. } => format!("{step}: undo prepared: {summary}"),
         EventKind::TakenOver { by } => format!("The process had died; taken over by {by}"),
         EventKind::EffectSeen { step, evidence, .. } => format!("{step}: took hold: {evidence}"),
+        EventKind::Asked { step, text } => format!("{step}: people are asked: {text}"),
+        EventKind::Answered { step, by, role, answer, because, .. } => {
+            let role = role.as_ref().map(|role| format!(" as {role}")).unwrap_or_default();
+            format!("{step}: {}, says {by}{role}{}", answer.words(), after(because.as_deref()))
+        }
         EventKind::StepFinished { step, outcome, detail } => {
             format!("{step}: {}{}", format!("{outcome:?}").to_lowercase(), after(detail.as_deref()))
         }

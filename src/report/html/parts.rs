@@ -59,7 +59,7 @@ pub(super) fn verdict_class(verdict: Verdict) -> &'static str {
 /// The class of the whole drill's verdict.
 pub(super) fn outcome_class(report: &Report) -> &'static str {
     match report.verdict {
-        Outcome::Inconclusive if report.dry_run => "calm",
+        Outcome::Inconclusive if report.dry_run || report.tabletop => "calm",
         Outcome::Pass => "pass",
         Outcome::Fail => "fail",
         Outcome::Inconclusive | Outcome::Aborted => "unsure",

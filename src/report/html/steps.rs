@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::parts::{number, said, sign, table, text, value};
 use crate::journal::Record;
 use crate::report::facts::{Origin, clean};
-use crate::report::{Report, StepReport, words};
+use crate::report::{Report, StepReport, people, words};
 use crate::run::event::PlannedStep;
 
 pub(super) fn section(report: &Report, record: &Record, origin: Origin) -> Markup {
@@ -19,6 +19,7 @@ pub(super) fn section(report: &Report, record: &Record, origin: Origin) -> Marku
         @if !report.steps.is_empty() || !plan.is_empty() {
             section {
                 h2 { "Steps" }
+                @for line in people::said(report) { p { (clean(&line)) "." } }
                 ol.steps {
                     @for step in &report.steps { (entry(step, plan_of(&step.name), origin, open)) }
                     @for plan in unbegun { (entry(&not_begun(plan), Some(plan), origin, open)) }
@@ -41,6 +42,11 @@ fn not_begun(plan: &PlannedStep) -> StepReport {
         detail: None,
         evidence: None,
         undo: plan.undo.clone(),
+        owner: plan.handling.owner.clone(),
+        role: plan.handling.role.clone(),
+        about: plan.handling.about.clone(),
+        expected: plan.handling.expected,
+        ..StepReport::default()
     }
 }
 
@@ -58,6 +64,21 @@ fn entry(step: &StepReport, plan: Option<&PlannedStep>, origin: Origin, open: bo
             .map(|to| format!("{}, took {}", origin.wall(to), words::duration(tenths(to - from))));
         facts.push(("Time", html! {
             span.v { (origin.wall(from)) " UTC" } " (" (origin.instant(from)) ") to " span.v { (when.unwrap_or_else(|| "the end".to_owned())) }
+        }));
+    }
+    if let (Some(expected), Some(_)) = (step.expected, step.took) {
+        let slower = if step.slower { "; it took longer" } else { "" };
+        facts.push(("Expected", said(&format!("{}{slower}", words::duration(expected)))));
+    }
+    for (name, text) in [("Owner", &step.owner), ("Role", &step.role), ("About", &step.about)] {
+        facts.extend(text.as_ref().map(|text| (name, said(text))));
+    }
+    for one in &step.confirmations {
+        let role = one.role.as_ref().map(|role| format!(" as {role}")).unwrap_or_default();
+        let because = one.because.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let answer = one.answer.replace('_', "-");
+        facts.push(("Confirmed", html! {
+            span.v { (origin.wall(one.at)) " UTC" } " " (clean(&format!("{answer}, says {}{role}{because}", one.by)))
         }));
     }
     if let Some(evidence) = &step.evidence {

@@ -6,13 +6,14 @@ use super::parts::{chip, outcome_class, sign, split, verdict_class};
 use crate::journal::Record;
 use crate::report::facts::{self, Origin, clean};
 use crate::report::{Objective, Report, words};
+use crate::run::event::FileKind;
 
 pub(super) fn head(report: &Report, record: &Record, origin: Origin) -> Markup {
     let class = outcome_class(report);
     let title = report.title.as_deref().unwrap_or(&report.experiment);
     html! {
         header class=(class) {
-            p.over { "Failover drill" span { (origin.day()) } span { (clean(&report.environment)) } }
+            p.over { (over(report)) span { (origin.day()) } span { (clean(&report.environment)) } }
             h1 {
                 span.verdict { (sign(class)) (facts::headline(report)) }
                 span.title { (clean(title)) }
@@ -27,6 +28,15 @@ pub(super) fn head(report: &Report, record: &Record, origin: Origin) -> Markup {
             (tiles(report))
             (about(report, record))
         }
+    }
+}
+
+/// What the page is about.
+fn over(report: &Report) -> &'static str {
+    match (report.tabletop, report.kind == FileKind::Runbook.noun()) {
+        (true, _) => "Tabletop: read aloud, nothing was called",
+        (false, true) => "Runbook",
+        (false, false) => "Failover drill",
     }
 }
 
@@ -54,7 +64,8 @@ fn tile(objective: &Objective, report: &Report) -> Markup {
 }
 
 fn about(report: &Report, record: &Record) -> Markup {
-    let mut pairs: Vec<(&str, String)> = vec![("Experiment", report.experiment.clone())];
+    let kind = record.header.experiment.kind.word();
+    let mut pairs: Vec<(&str, String)> = vec![(kind, report.experiment.clone())];
     if let Some(owner) = &report.owner {
         pairs.push(("Owner", owner.clone()));
     }

@@ -6,6 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::people::{FileKind, Handling, RunbookFacts};
+
 /// The first line of a journal: everything that is known before anything happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -23,6 +25,9 @@ pub struct Header {
     pub seed: u64,
     /// Whether nothing may be changed.
     pub dry_run: bool,
+    /// Whether it is only read aloud: nothing is called, and people say how long each step took.
+    #[serde(default)]
+    pub tabletop: bool,
     /// The experiment as it was read.
     pub experiment: ExperimentFacts,
     /// Where it runs.
@@ -76,6 +81,9 @@ pub struct WatcherFacts {
 /// What the experiment's file says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentFacts {
+    /// `kind:`
+    #[serde(default)]
+    pub kind: FileKind,
     /// `name:`
     pub name: String,
     /// `title:`
@@ -92,6 +100,9 @@ pub struct ExperimentFacts {
     pub text: String,
     /// SHA-256 of the text, in hexadecimal.
     pub sha256: String,
+    /// The runbooks whose steps are among its own.
+    #[serde(default)]
+    pub runbooks: Vec<RunbookFacts>,
 }
 
 /// Where a run takes place.
@@ -268,7 +279,7 @@ pub struct Recovery {
 pub struct PlannedStep {
     /// Its name: unique in the experiment.
     pub name: String,
-    /// What it is: an action's name, or `run`, `wait`.
+    /// What it is: an action's name, or `run`, `manual`, `approve`, `wait`, `wait_until`.
     pub kind: String,
     /// One line for people: what it will do, to what.
     pub summary: String,
@@ -295,6 +306,9 @@ pub struct PlannedStep {
     /// Whether the caller may do them.
     #[serde(default)]
     pub permission_checks: Vec<PermissionCheck>,
+    /// Who carries it out, and how long it should take.
+    #[serde(default)]
+    pub handling: Handling,
 }
 
 /// How long something usually takes, in seconds.

@@ -212,13 +212,31 @@ impl Sketch {
                 }
                 "a guardrail".to_owned()
             }
-            Part::Step(name) => {
-                self.remove_step(name);
-                format!("the step `{name}`")
-            }
+            Part::Step(name) => match self.by_hand(name) {
+                true => format!("the program of the step `{name}`, which is a `manual` step now"),
+                false => {
+                    self.remove_step(name);
+                    format!("the step `{name}`")
+                }
+            },
         };
         let proposal = problem.help.clone().unwrap_or_else(|| problem.label.clone());
         self.left.push(Left::nowhere(&what, &problem.message, &proposal));
+    }
+
+    /// A program of a procedure that would be refused becomes a sentence: a procedure without one of its steps would
+    /// be worse than one that a person corrects.
+    fn by_hand(&mut self, name: &str) -> bool {
+        let procedure = self.kind == "Runbook";
+        let found = self.steps.iter_mut().find(|step| step.name == name && step.deed.0 == "run");
+        let Some(step) = found.filter(|_| procedure) else { return false };
+        let Out::List(words) = &step.deed.1 else { return false };
+        let words = words.iter().map(|word| if let Out::Text(word) = word { word.as_str() } else { "" });
+        let line = words.collect::<Vec<_>>().join(" ");
+        let sentence: String = format!("{}. Run, corrected: {line}", step.name).chars().take(1900).collect();
+        step.deed = ("manual", Out::text(sentence));
+        step.rest.retain(|(key, _)| *key != "undo");
+        true
     }
 
     /// Takes a step out; what waited for it waits for what it waited for.

@@ -42,9 +42,9 @@ pub(super) const LESSONS: &[Lesson] = &[
     error(
         Code::YamlSyntax,
         "The text breaks YAML's own grammar, so that nothing after this place can be understood. What is wrong often \
-         stands a little above: an indentation that does not fit, or a bracket that is not closed.",
-        "\ncontrols: [SOC2-A1.3, ISO27001-A.5.30\n",
-        "\ncontrols: [SOC2-A1.3, ISO27001-A.5.30]\n",
+         stands a little above: an indentation that does not fit, or a bracket too many.",
+        "\ncontrols: [SOC2-A1.3]]\n",
+        "\ncontrols: [SOC2-A1.3]\n",
     ),
     error(
         Code::TabIndentation,

@@ -156,4 +156,28 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\ntargets: { web: { ec2.instance: { availability_zone: eu-west-1 } } }\n",
         "\ntargets: { web: { ec2.instance: { availability_zone: eu-west-1a } } }\n",
     ),
+    error(
+        Code::UnknownRunbook,
+        "No runbook has this name, or there is no file of this path. A name is looked for in the folder `runbooks` beside this file and above it; a path counts from this file's folder.",
+        "\nsteps:\n  - runbook: restor\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - runbook: restore\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NotARunbook,
+        "The file that the step names is there, and is of another kind. An experiment is run by `firedrill run`; only the steps of a `kind: Runbook` can stand in the place of a step.",
+        "\nsteps:\n  - runbook: runbooks/drill.yaml\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - runbook: runbooks/restore.yaml\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::RunbookWrong,
+        "The runbook that the step names has errors of its own, and so cannot be run from here either. `firedrill check` of its file tells all of them, each at its place.",
+        "\nsteps:\n  - runbook: runbooks/broken.yaml\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - runbook: runbooks/restore.yaml\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::UnknownOutput,
+        "`${output:name}` refers to what an earlier step prints, and no step of the file keeps an output of this name: `output: name` on the step that prints it.",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, manual: \"It is ${output:whne}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
 ];

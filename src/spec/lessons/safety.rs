@@ -90,7 +90,7 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nobjectives: { rto: 2m }\nstop_when:\n  - { elapsed: 5m }\nsteps:\n  - { name: stop it, timeout: 20m, action: { ec2.stop_instances: { target: web } } }\n",
         "\nobjectives: { rto: 2m }\nstop_when:\n  - { elapsed: 30m }\nsteps:\n  - { name: stop it, timeout: 20m, action: { ec2.stop_instances: { target: web } } }\n",
     ),
-    error(
+    warning(
         Code::RunCannotEnd,
         "The steady state, a wait and the time that is measured after the fault together take as long as `elapsed` lets the run \
          take: each run would be stopped before its end, whatever the service does.",

@@ -6,7 +6,8 @@ use crate::notation::code::Code;
 pub(super) const LESSONS: &[Lesson] = &[
     error(
         Code::NothingDone,
-        "The step has a name and perhaps a timeout, and does not say what is done: `action`, `run` or `wait`.",
+        "The step has a name and perhaps a timeout, and does not say what is done: `action`, `run`, `manual`, `approve`, \
+         `wait`, `wait_until` or `runbook`.",
         "\nsteps:\n  - { name: stop it, timeout: 5m }\n",
         "\nsteps:\n  - { name: stop it, timeout: 5m, action: { ec2.stop_instances: { target: web } } }\n",
     ),
@@ -101,6 +102,74 @@ pub(super) const LESSONS: &[Lesson] = &[
          the change, in the middle of the drill.",
         "\ntargets: { web: { route53.record: { zone: shop.test, name: www.shop.test, type: A } } }\nsteps:\n  - { name: move it, action: { route53.flip_record: { target: web, values: [standby.shop.test] } } }\n",
         "\ntargets: { web: { route53.record: { zone: shop.test, name: www.shop.test, type: CNAME } } }\nsteps:\n  - { name: move it, action: { route53.flip_record: { target: web, values: [standby.shop.test] } } }\n",
+    ),
+    error(
+        Code::NotASentence,
+        "A `manual` step says what a person is to carry out, an `approve` step what is to be decided: at least a word, and not more than can be read at night.",
+        "\nsteps:\n  - { name: call, manual: \" \" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: call, manual: Call the owner of the orders database }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NotARole,
+        "A role is one line of at most 80 characters, such as `incident commander`. It stands in the journal beside the name of who decided.",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, by: \" \" } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, by: incident commander } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NobodyDecides,
+        "The step waits for somebody's go, and nobody may or need give it. A step that needs nobody's go is no `approve` step.",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, at_least: 0 } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: decide, approve: { question: Fail over?, at_least: 1 } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::RunbookInItself,
+        "The runbook comes to run itself, at once or through others, so that it would never end. What two runbooks share belongs in a third.",
+        "\nkind: Runbook\nname: example\nsteps:\n  - runbook: ./example.yaml\n",
+        "\nkind: Runbook\nname: example\nsteps:\n  - runbook: ./runbooks/restore.yaml\n",
+    ),
+    error(
+        Code::MisplacedKey,
+        "The key belongs to another kind of step, and would do nothing here: `with` gives values to a `runbook`, `undo` takes back what an `action` or a `run` did.",
+        "\nsteps:\n  - { name: settle, wait: 10s, with: { zone: a } }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: settle, wait: 10s }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::NoStep,
+        "A runbook is what people follow, step by step, and this one has no step: there is nothing to carry out, to check or to time.",
+        "\nkind: Runbook\nname: example\nsteps: []\n",
+        "\nkind: Runbook\nname: example\nsteps:\n  - { name: call, manual: Call the owner of the orders database }\n",
+    ),
+    error(
+        Code::CommandLine,
+        "The program has no such subcommand, option or value, or lacks one that it needs: it would refuse the line when the step \
+         runs. What `aws`, `kubectl` and `terraform` take is known without asking them.",
+        "\nsteps:\n  - { name: look, run: [aws, ec2, describe-instance] }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: look, run: [aws, ec2, describe-instances] }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    warning(
+        Code::ActionDoesThis,
+        "The command is right, and an action of firedrill does the same: it waits until the fault has taken hold, knows its undo \
+         where there is one, and is checked for its preconditions and permissions beforehand.",
+        "\ntargets: {}\nsteps:\n  - { name: stop it, run: [aws, ec2, stop-instances, --instance-ids, i-0abc123def4567890] }\n",
+        "\ntargets: { web: { ec2.instance: { id: i-0abc123def4567890 } } }\nsteps:\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::OutputHere,
+        "A plan is made before anything runs: what a target, a probe or an action is looked up with must be known then. An output can stand in the program of a `run` step, and in the text of `manual` and `approve`.",
+        "\nprobes: { shop: { http: { url: \"http://shop.test/${output:when}\" } } }\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::OutputTwice,
+        "Two steps keep what they print under the same name, so that nobody could say which of them `${output:name}` means.",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: ask again, run: [date], output: when }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: ask again, run: [date], output: later }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+    ),
+    error(
+        Code::OutputTooEarly,
+        "The step uses what another one prints, and does not wait for it: it may run first, and there is nothing yet.",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, after: [], manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
+        "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, after: [ask], manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
     ),
     Lesson {
         code: Code::ForPeople,

@@ -28,6 +28,20 @@ fn whole(example: &str) -> (&'static str, String) {
     ("example.yaml", format!("{rest}{example}"))
 }
 
+/// The runbooks that examples name.
+fn runbooks(folder: &Path) {
+    let step = "steps: [{ name: call, manual: Call the owner }]\n";
+    let files = [
+        ("restore.yaml", format!("kind: Runbook\nname: restore\n{step}")),
+        ("broken.yaml", format!("kind: Runbook\nname: Broken!\n{step}")),
+        ("drill.yaml", whole("").1 + &REST.iter().map(|(_, text)| *text).collect::<String>()),
+    ];
+    std::fs::create_dir(folder.join("runbooks")).expect("made");
+    for (name, text) in files {
+        std::fs::write(folder.join("runbooks").join(name), text).expect("written");
+    }
+}
+
 /// What is wrong with a file: as `check` says it, else as `plan` would.
 fn problems(folder: &Path, example: &str) -> Vec<Problem> {
     let (name, text) = whole(example);
@@ -41,8 +55,14 @@ fn problems(folder: &Path, example: &str) -> Vec<Problem> {
     }
     let given = Given { complete: true, ..Given::default() };
     match check(&path) {
-        Ok(Checked::Experiment(found)) | Err(found) if !found.problems.is_empty() => found.problems,
-        Ok(Checked::Experiment(_)) => load(&path, &given).err().map_or(Vec::new(), |wrong| wrong.problems),
+        Ok(Checked::Experiment(found) | Checked::Runbook(found)) | Err(found)
+            if !found.problems.is_empty() =>
+        {
+            found.problems
+        }
+        Ok(Checked::Experiment(_) | Checked::Runbook(_)) => {
+            load(&path, &given).err().map_or(Vec::new(), |wrong| wrong.problems)
+        }
         _ => load(&path, &Given::default()).err().map_or(Vec::new(), |wrong| wrong.problems),
     }
 }
@@ -60,6 +80,7 @@ fn every_code_is_explained_once_and_in_order() {
 #[test]
 fn every_wrong_example_is_wrong_in_the_way_it_shows_and_every_right_one_is_right() {
     let folder = tempfile::tempdir().expect("a folder");
+    runbooks(folder.path());
     let mut slips = Vec::new();
     for lesson in ALL.iter().flat_map(|part| part.iter()).filter(|lesson| lesson.yaml) {
         let code = lesson.code;
@@ -89,6 +110,14 @@ fn few_codes_are_told_in_words_alone() {
     let in_words = ALL.iter().flat_map(|part| part.iter()).filter(|lesson| !lesson.yaml);
     assert_eq!(
         in_words.map(|lesson| lesson.code).collect::<Vec<_>>(),
-        [Code::FileUnreadable, Code::TooMuch, Code::NotUtf8, Code::ControlCharacter, Code::NoExperimentHere,]
+        [
+            Code::FileUnreadable,
+            Code::TooMuch,
+            Code::NotUtf8,
+            Code::ControlCharacter,
+            Code::NoExperimentHere,
+            Code::NotForeign,
+            Code::ForPeople
+        ]
     );
 }

@@ -59,16 +59,16 @@ fn cannot_end(
         _ => None,
     });
     let recovery = draft.recovery.as_ref();
-    let after = recovery.map_or(Duration::ZERO, |recovery| recovery.observe.max(recovery.confirm));
-    let least = steady + waits.max().unwrap_or_default().max(after);
-    if least < limit || limit.is_zero() {
+    let after = recovery.map_or(Duration::ZERO, |recovery| recovery.observe);
+    let least = steady.saturating_add(waits.max().unwrap_or_default().max(after));
+    if least < limit {
         return None;
     }
     let message = format!("every run takes {} at least, and is stopped after {}", show(least), show(limit));
     let why = format!("{} of steady state come first", show(steady));
-    Some(Problem::new(Code::RunCannotEnd, rail.span, message).label("stops every run").help(format!(
-        "{why}, then the longest wait or what is measured after the fault: make `elapsed` longer than both together"
-    )))
+    let help =
+        format!("{why}, then the longest wait or what is measured after the fault: make `elapsed` longer");
+    Some(Problem::new(Code::RunCannotEnd, rail.span, message).label("stops every run").help(help).warning())
 }
 
 /// What a record is flipped to can be held by it, and does not outlast the RTO.

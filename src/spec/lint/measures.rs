@@ -8,6 +8,7 @@ use crate::notation::fix::Fix;
 use crate::notation::units::show;
 use crate::notation::yaml::Span;
 use crate::probe::Probe;
+use crate::run::event::FileKind;
 use crate::spec::draft::{Draft, WatchDraft};
 use crate::spec::experiment::{Availability, ErrorBudget, Rpo, Rto};
 
@@ -28,6 +29,8 @@ fn impacted(watch: &WatchDraft) -> bool {
 /// Each objective has a probe that can decide it.
 pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     let Some(objectives) = &draft.objectives else { return };
+    // What a runbook declares is a promise: it is judged as far as probes are there to do so.
+    let judged = draft.kind == FileKind::Experiment;
     let nobody = |code: Code, name: &str, span: Span| {
         Problem::new(code, span, format!("no probe can decide the {name}"))
             .label("nothing in this file measures it")
@@ -35,9 +38,9 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     };
     let idle = draft.probes.is_empty();
     if let Some(rto) = &objectives.rto {
-        if idle {
+        if idle && judged {
             problems.push(nobody(Code::Undecided, "RTO", rto.span));
-        } else if !draft.probes.iter().any(impacted) {
+        } else if judged && !draft.probes.iter().any(impacted) {
             problems.push(
                 nobody(Code::RtoNobodyHit, "RTO", rto.span)
                     .label("every probe says `must_stay_up: true`")
@@ -52,13 +55,13 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
     if let Some(rpo) = &objectives.rpo {
         recovery_point(draft, rpo, problems);
     }
-    if let (true, Some(availability)) = (idle, &objectives.availability) {
+    if let (true, Some(availability)) = (idle && judged, &objectives.availability) {
         problems.push(nobody(Code::Undecided, "availability", availability.span));
     }
     if let Some(detection) = &objectives.detection {
         self::detection(draft, detection, problems);
     }
-    if let (true, Some(latency)) = (idle, &objectives.latency) {
+    if let (true, Some(latency)) = (idle && judged, &objectives.latency) {
         problems.push(nobody(Code::Undecided, "latency", latency.span));
     }
     let declared = objectives.rto.is_some()
@@ -66,7 +69,7 @@ pub(super) fn objectives(draft: &Draft, problems: &mut Vec<Problem>) {
         || objectives.availability.is_some()
         || objectives.latency.is_some()
         || objectives.detection.is_some();
-    if !declared {
+    if !declared && judged {
         problems.push(
             Problem::new(Code::NoObjective, draft.span, "the drill has no objective")
                 .label("it measures, but has nothing to be held against")
@@ -218,7 +221,7 @@ fn blind_time(probe: &Probe) -> Duration {
 
 fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>) {
     let mut ledgers = draft.probes.iter().filter(|watch| ledger(watch)).peekable();
-    if ledgers.peek().is_none() {
+    if ledgers.peek().is_none() && draft.kind == FileKind::Experiment {
         problems.push(
             Problem::new(Code::RpoUndecided, rpo.span, "no probe can decide the RPO")
                 .label("lost writes are counted by a ledger, and there is none")
@@ -245,7 +248,7 @@ fn recovery_point(draft: &Draft, rpo: &Spanned<Rpo>, problems: &mut Vec<Problem>
 
 /// Detection is told by an alarm.
 fn detection(draft: &Draft, target: &Spanned<Duration>, problems: &mut Vec<Problem>) {
-    if draft.alarms.is_empty() {
+    if draft.alarms.is_empty() && draft.kind == FileKind::Experiment {
         problems.push(
             Problem::new(Code::DetectionUndecided, target.span, "no alarm can decide the detection")
                 .label("detected is what made an alarm fire, and this file names none")
@@ -369,7 +372,8 @@ pub(super) fn times(draft: &Draft, problems: &mut Vec<Problem>) {
     let zero = |what: &str, place: Span| {
         Problem::new(Code::NothingWatched, place, format!("`{what}` must be longer than zero"))
     };
-    if draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
+    let shown = draft.kind == FileKind::Experiment;
+    if shown && draft.steady_state.as_ref().is_some_and(|steady| steady.r#for.is_zero()) {
         problems.push(
             zero("steady_state.for", steady_for).help("what was never seen well cannot be seen to recover"),
         );

@@ -9,20 +9,32 @@ use crate::spec::step::StepDraft;
 
 /// Every `after` names a step, and no step waits for itself.
 pub(super) fn order(draft: &Draft, problems: &mut Vec<Problem>) {
-    let known: Vec<(&str, Span)> = draft
-        .steps
-        .iter()
-        .filter_map(|step| step.name.as_ref())
-        .map(|name| (name.as_str(), name.span))
-        .collect();
+    let known = known(draft);
     for after in draft.steps.iter().filter_map(|step| step.after.as_ref()?.as_ref()) {
         for name in after.0.iter().filter(|name| !known.iter().any(|(known, _)| *known == name.as_str())) {
-            problems.push(no_such(Code::UnknownStep, "step", name, name.span, &known));
+            // Of a runbook that could not be read nobody knows the steps.
+            let unread = |step: &StepDraft| {
+                let call = step.call.as_ref().is_some_and(|call| !call.is_known());
+                let prefix = step.name.as_ref().map(|prefix| format!("{} / ", prefix.value));
+                call && prefix.is_some_and(|prefix| name.starts_with(&prefix))
+            };
+            if !draft.steps.iter().any(unread) {
+                problems.push(no_such(Code::UnknownStep, "step", name, name.span, &known));
+            }
         }
     }
     if let Some(cycle) = cycle(&draft.steps) {
         problems.push(describe(&draft.steps, &cycle));
     }
+}
+
+/// The names that steps go by, those within runbooks among them, each with the place of its step.
+pub(super) fn known(draft: &Draft) -> Vec<(String, Span)> {
+    let of = |step: &StepDraft| {
+        let span = step.name.as_ref().map_or(step.span, |name| name.span);
+        step.names().into_iter().map(move |(name, _)| (name, span)).collect::<Vec<_>>()
+    };
+    draft.steps.iter().flat_map(of).collect()
 }
 
 /// The steps that a step waits for, by index.
@@ -32,12 +44,23 @@ fn waits_for(steps: &[StepDraft], index: usize) -> Vec<usize> {
         Some(Some(names)) => names
             .0
             .iter()
-            .filter_map(|name| {
-                steps.iter().position(|other| other.name.as_ref().is_some_and(|other| **other == **name))
-            })
+            .filter_map(|name| steps.iter().position(|other| other.called(name).is_some()))
             .collect(),
         _ => index.checked_sub(1).into_iter().collect(),
     }
+}
+
+/// All the steps that are over before a step begins, by index.
+pub(in crate::spec) fn waited_for(steps: &[StepDraft], index: usize) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::new();
+    let mut todo = waits_for(steps, index);
+    while let Some(next) = todo.pop() {
+        if !found.contains(&next) {
+            found.push(next);
+            todo.extend(waits_for(steps, next));
+        }
+    }
+    found
 }
 
 /// The first cycle, as the indices of its steps, each waiting for the next and the last for the first.

@@ -121,7 +121,7 @@ fn arn(text: &str, span: Span, service: &str, example: &str) -> Option<Problem> 
     };
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let ["arn", partition, found, _, account, resource] = parts.as_slice() else {
-        return wrong("it is `arn:partition:service:region:account:resource`".to_owned());
+        return wrong("it has six parts, `arn:partition:service:region:account:resource`".to_owned());
     };
     if !(*partition == "aws" || partition.starts_with("aws-")) {
         return wrong(format!("`{}` is no partition of AWS", clip(partition)));
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(wrong("arn:aws:ecs:eu-west-1:123456789012:cluster/shop"), None);
         assert_eq!(wrong("arn:aws-us-gov:ecs:us-gov-west-1:123456789012:task/a:b"), None);
         for (text, why) in [
-            ("arn:aws:ecs:eu-west-1:cluster/shop", "it is `arn:partition"),
+            ("arn:aws:ecs:eu-west-1:cluster/shop", "six parts"),
             ("arn:aws:ec2:eu-west-1:123456789012:cluster/shop", "its service is `ec2`"),
             ("arn:amazon:ecs:eu-west-1:123456789012:cluster/shop", "no partition"),
             ("arn:aws:ecs:eu-west-1:12345:cluster/shop", "12 digits"),

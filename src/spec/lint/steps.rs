@@ -6,6 +6,7 @@ use super::no_such;
 use crate::notation::code::Code;
 use crate::notation::decode::{Problem, Spanned};
 use crate::notation::yaml::Span;
+use crate::run::event::FileKind;
 use crate::spec::draft::Draft;
 use crate::spec::experiment::Does;
 use crate::spec::step::StepDraft;
@@ -40,35 +41,68 @@ pub(super) fn each(draft: &Draft, problems: &mut Vec<Problem>) {
                     .help("leave `timeout` out for the action's own limit"),
             );
         }
+        if let Some(Some(expected)) = &step.expected
+            && expected.is_zero()
+        {
+            problems.push(
+                Problem::new(Code::ZeroTime, expected.span, "a step is expected to take longer than no time")
+                    .help("leave `expected` out when nobody knows how long it takes"),
+            );
+        }
     }
-    // A step that could not be read may well be the fault.
-    let injects = |step: &StepDraft| step.deed.as_ref().is_none_or(|deed| deed.key.value != "wait");
-    if !draft.steps.iter().any(injects) {
-        let place = draft.steps.first().map_or(draft.span, |step| step.span);
-        problems.push(
-            Problem::new(Code::NoFault, place, "no step breaks anything")
-                .label("expected at least one `action` or `run`")
-                .help("`firedrill actions` lists what can be broken"),
-        );
-    }
+    breaks(draft, problems);
     if let Some(Some(from)) = &draft.measure_from {
         measure_from(draft, from, problems);
     }
 }
 
+/// An experiment breaks something; a runbook does something.
+fn breaks(draft: &Draft, problems: &mut Vec<Problem>) {
+    if draft.kind == FileKind::Runbook {
+        if draft.steps.is_empty() {
+            problems.push(
+                Problem::new(Code::NoStep, draft.span, "a runbook without a step")
+                    .label("expected at least one step")
+                    .help("such as `steps: [{ name: call the owner, manual: \"…\" }]`"),
+            );
+        }
+        return;
+    }
+    // A person may be the fault where the file says so; then that name is looked at by itself.
+    let by_hand = matches!(&draft.measure_from, Some(Some(_)) | None);
+    if draft.steps.iter().any(StepDraft::injects) || by_hand {
+        return;
+    }
+    let place = draft.steps.first().map_or(draft.span, |step| step.span);
+    let problem = Problem::new(Code::NoFault, place, "no step breaks anything")
+        .label("expected at least one `action` or `run`");
+    let manual = |step: &StepDraft| step.names().into_iter().any(|(_, kind)| kind == Some("manual"));
+    problems.push(match draft.steps.iter().any(manual) {
+        true => problem.help("when a person breaks it, say which step that is: `measure_from: STEP`"),
+        false => problem.help("`firedrill actions` lists what can be broken"),
+    });
+}
+
 fn names(draft: &Draft, problems: &mut Vec<Problem>) {
-    let mut seen: HashMap<&str, Span> = HashMap::new();
-    for name in draft.steps.iter().filter_map(|step| step.name.as_ref()) {
-        match seen.get(name.as_str()) {
-            Some(first) => problems.push(
-                Problem::new(Code::StepTwice, name.span, format!("two steps are called `{name}`"))
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    for step in &draft.steps {
+        let Some(span) = step.name.as_ref().map(|name| name.span) else { continue };
+        for (name, _) in step.names() {
+            if let Some(first) = seen.get(&name) {
+                let problem = Problem::new(Code::StepTwice, span, format!("two steps are called `{name}`"))
                     .label("here again")
-                    .related(*first, "first here")
-                    .help("reports and `after` go by the name: make each one say what it does"),
-            ),
-            None => {
-                seen.insert(name, name.span);
+                    .related(*first, "first here");
+                problems.push(match &step.call {
+                    Some(_) => {
+                        problem.help("a runbook that is run twice needs a `name` of its own each time")
+                    }
+                    None => {
+                        problem.help("reports and `after` go by the name: make each one say what it does")
+                    }
+                });
+                break;
             }
+            seen.insert(name, span);
         }
     }
 }
@@ -110,23 +144,25 @@ fn action(draft: &Draft, step: &StepDraft, problems: &mut Vec<Problem>) {
 }
 
 fn measure_from(draft: &Draft, from: &Spanned<String>, problems: &mut Vec<Problem>) {
-    let named = |step: &&StepDraft| step.name.as_ref().is_some_and(|name| **name == **from);
-    match draft.steps.iter().find(named) {
-        None => {
-            let known: Vec<(&str, Span)> =
-                draft.steps.iter().filter_map(|s| s.name.as_ref()).map(|n| (n.as_str(), n.span)).collect();
-            problems.push(no_such(Code::UnknownStep, "step", from, from.span, &known));
-        }
-        Some(step) => {
-            if let Some(deed) = step.deed.as_ref().filter(|deed| deed.key.value == "wait") {
-                problems.push(
-                    Problem::new(Code::MeasuredFromWait, from.span, format!("`{from}` only waits"))
-                        .label("the RTO counts from a step that does something")
-                        .related(deed.key.span, "waits here"),
-                );
-            }
-        }
-    }
+    let named = draft.steps.iter().find_map(|step| Some((step, step.called(from)?)));
+    let Some((step, kind)) = named else {
+        problems.push(no_such(Code::UnknownStep, "step", from, from.span, &super::order::known(draft)));
+        return;
+    };
+    let place = step.deed.as_ref().map_or(step.span, |deed| deed.key.span);
+    let only = match kind {
+        Some("wait" | "wait_until") => "only waits",
+        Some("approve") => "only asks",
+        Some("runbook") => "is a runbook of several steps",
+        _ => return,
+    };
+    let problem = Problem::new(Code::MeasuredFromWait, from.span, format!("`{from}` {only}"))
+        .label("the RTO counts from a step that does something")
+        .related(place, "this step");
+    problems.push(match kind {
+        Some("runbook") => problem.help(format!("name one of its steps: `measure_from: \"{from} / STEP\"`")),
+        _ => problem,
+    });
 }
 
 /// The noun with its article.
