@@ -16,6 +16,7 @@ pub mod explain;
 pub mod failure;
 pub mod frozen;
 pub mod iam_policy;
+pub mod import;
 pub mod init;
 pub mod interlocks;
 pub mod lab;
@@ -90,6 +91,8 @@ enum Verb {
     Report(report::ReportArgs),
     /// Print the least-privilege IAM policy for an experiment in an environment.
     IamPolicy(iam_policy::IamPolicyArgs),
+    /// Make firedrill files of a Chaos Toolkit experiment, an AWS FIS template, a ConfigMap runbook or SLOs.
+    Import(import::ImportArgs),
     /// What a step can do.
     Actions(actions::ActionsArgs),
     /// What can be measured.
@@ -159,6 +162,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Recover(args) => recover::run(&args, colour),
         Verb::Report(args) => report::run(&args, colour),
         Verb::IamPolicy(args) => iam_policy::run(args, colour),
+        Verb::Import(args) => simple(import::run(&args, colour, &mut out, &mut err)),
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
         Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),
         Verb::Lab(args) => lab::run(args),

@@ -22,6 +22,7 @@ pub mod environment;
 pub mod experiment;
 mod files;
 pub mod guardrail;
+pub mod import;
 pub mod interlock;
 mod later;
 pub mod lessons;
@@ -126,10 +127,24 @@ pub enum Checked {
     Experiment(Diagnostics),
     /// A runbook; the same.
     Runbook(Diagnostics),
+    /// A ConfigMap with recovery procedures, which `firedrill import` makes runbooks of; warnings only, or none.
+    ConfigMap(Diagnostics),
     /// A kind of file that this version does not check.
     Later(&'static str),
     /// Something else: YAML without `kind:`.
     Other,
+}
+
+impl Checked {
+    /// What is wrong with it.
+    pub fn problems(self) -> Vec<Problem> {
+        match self {
+            Checked::Experiment(diagnostics)
+            | Checked::Runbook(diagnostics)
+            | Checked::ConfigMap(diagnostics) => diagnostics.problems,
+            Checked::Later(_) | Checked::Other => Vec::new(),
+        }
+    }
 }
 
 /// Checks a file without values from outside it. The error is a file that is not YAML.
@@ -142,6 +157,14 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
     let (source, root, problems) = source::of(path, text)?;
     match kind(&root) {
         None => return Ok(Checked::Other),
+        Some("ConfigMap") => {
+            let Some(found) = import::check_configmap(&source.text) else { return Ok(Checked::Other) };
+            let warning = |(span, message, help): (_, String, String)| {
+                Problem::new(Code::ForPeople, span, message).help(help).warning()
+            };
+            let problems = found.into_iter().map(warning).collect();
+            return Ok(Checked::ConfigMap(Diagnostics { path: source.path, text: source.text, problems }));
+        }
         Some(kind) => {
             if let Some((kind, _)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
                 return Ok(Checked::Later(kind));

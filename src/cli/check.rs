@@ -109,8 +109,13 @@ impl Round {
             false => spec::check(&shown),
         };
         match checked {
-            Ok(Checked::Experiment(diagnostics) | Checked::Runbook(diagnostics)) | Err(diagnostics) => {
-                self.sheets.push(diagnostics)
+            Ok(
+                Checked::Experiment(diagnostics)
+                | Checked::Runbook(diagnostics)
+                | Checked::ConfigMap(diagnostics),
+            )
+            | Err(diagnostics) => {
+                self.sheets.push(diagnostics);
             }
             Ok(Checked::Later(kind)) => {
                 self.notes.push(format!("{}: a {kind} is not checked by this version", shown.display()));
@@ -193,7 +198,9 @@ fn diagnose(path: &Path, text: &[u8]) -> Option<Diagnostics> {
         return Project::read_text(path, text).err();
     }
     match spec::check_text(path, text) {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found)) | Err(found) => Some(found),
+        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::ConfigMap(found)) | Err(found) => {
+            Some(found)
+        }
         Ok(Checked::Later(_) | Checked::Other) => None,
     }
 }

@@ -87,6 +87,7 @@ codes! {
     NotYet = 123, "not supported by this version";
     NotAnArgument = 124, "a value that is not of the form expected here";
     ZeroTime = 125, "a time of zero where something needs time";
+    NotForeign = 126, "not a file of the tool that it is imported from";
 
     UnknownVariable = 201, "an unknown variable";
     VariableInItself = 202, "a variable that refers to itself";
@@ -142,6 +143,7 @@ codes! {
     OutputHere = 324, "an output where nothing has run yet";
     OutputTwice = 325, "two outputs of the same name";
     OutputTooEarly = 326, "an output that may not be there yet";
+    ForPeople = 327, "a part of a procedure that only people can do";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

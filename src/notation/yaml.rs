@@ -78,6 +78,8 @@ pub struct Parsed {
     pub root: Option<Node>,
     /// What is wrong, in the order it was found.
     pub problems: Vec<Problem>,
+    /// The tags that are none of YAML's own, such as `!Ref`, each where its value stands. Every one is a problem too.
+    pub tags: Vec<(Span, String)>,
 }
 
 /// Reads one YAML document. A syntax error ends the reading; what a tree may not hold (duplicate
@@ -85,10 +87,10 @@ pub struct Parsed {
 pub fn parse(bytes: &[u8]) -> Parsed {
     let (text, flaw) = text_of(bytes);
     if let Some(problem) = flaw {
-        return Parsed { text, root: None, problems: vec![problem] };
+        return Parsed { text, root: None, problems: vec![problem], tags: Vec::new() };
     }
-    let (root, problems) = tree_of(&text);
-    Parsed { text, root, problems }
+    let (root, problems, tags) = tree_of(&text);
+    Parsed { text, root, problems, tags }
 }
 
 /// The bytes as text, and what makes them no text at all.
@@ -128,7 +130,7 @@ fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
     (text, None)
 }
 
-fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>) {
+fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>, Vec<(Span, String)>) {
     // The BOM stays in the text, so that its checksum is the file's.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = options! { emit_comments: false, emit_unresolved_aliases: true };
@@ -140,6 +142,7 @@ fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>) {
         nodes: 0,
         aliases: 0,
         problems: Vec::new(),
+        tags: Vec::new(),
     };
     let root = match builder.document() {
         Ok(root) => root,
@@ -148,7 +151,7 @@ fn tree_of(text: &str) -> (Option<Node>, Vec<Problem>) {
             None
         }
     };
-    (root, builder.problems)
+    (root, builder.problems, builder.tags)
 }
 
 /// The comments of a text, in its order; `None` when it is not YAML.
@@ -208,6 +211,7 @@ struct Builder<'i> {
     nodes: usize,
     aliases: usize,
     problems: Vec<Problem>,
+    tags: Vec<(Span, String)>,
 }
 
 impl<'i> Builder<'i> {
@@ -444,6 +448,7 @@ impl<'i> Builder<'i> {
     fn check_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
         let Some(tag) = tag else { return false };
         if tag.is_custom() {
+            self.tags.push((span, tag.original().to_string()));
             self.problems.push(
                 Problem::new(
                     Code::CustomTag,

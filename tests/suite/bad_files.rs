@@ -19,9 +19,12 @@ fn diagnostics(path: &Path) -> Diagnostics {
         return Project::read(path).expect_err("a wrong project file");
     }
     match spec::check(path) {
-        Ok(Checked::Experiment(diagnostics) | Checked::Runbook(diagnostics)) | Err(diagnostics) => {
-            diagnostics
-        }
+        Ok(
+            Checked::Experiment(diagnostics)
+            | Checked::Runbook(diagnostics)
+            | Checked::ConfigMap(diagnostics),
+        )
+        | Err(diagnostics) => diagnostics,
         Ok(Checked::Other | Checked::Later(_)) => {
             spec::load(path, &spec::Given::default()).expect_err("not an experiment")
         }

@@ -19,6 +19,7 @@ mod exports;
 mod fuzz;
 mod guardrails;
 mod haproxy;
+mod imports;
 mod interlocks;
 mod kinds;
 mod lab_drills;

@@ -171,4 +171,14 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, after: [], manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
         "\nsteps:\n  - { name: ask, run: [date], output: when }\n  - { name: tell, after: [ask], manual: \"It is ${output:when}\" }\n  - { name: stop it, action: { ec2.stop_instances: { target: web } } }\n",
     ),
+    Lesson {
+        code: Code::ForPeople,
+        about: "A ConfigMap with recovery procedures is accepted as it stands. What it says in prose only people can do: a \
+                sentence that verifies something, a command that needs a shell, who is told and when it is exercised. The help \
+                says what firedrill has for it; `firedrill import` makes a runbook of each procedure.",
+        wrong: "verification: \"Verify DNS propagation\"",
+        right: "verify: [{ dns: { name: www.example.com, expect: [192.0.2.1] } }]     (in a step of an experiment)",
+        warns: true,
+        yaml: false,
+    },
 ];

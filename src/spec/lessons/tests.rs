@@ -110,6 +110,14 @@ fn few_codes_are_told_in_words_alone() {
     let in_words = ALL.iter().flat_map(|part| part.iter()).filter(|lesson| !lesson.yaml);
     assert_eq!(
         in_words.map(|lesson| lesson.code).collect::<Vec<_>>(),
-        [Code::FileUnreadable, Code::TooMuch, Code::NotUtf8, Code::ControlCharacter, Code::NoExperimentHere,]
+        [
+            Code::FileUnreadable,
+            Code::TooMuch,
+            Code::NotUtf8,
+            Code::ControlCharacter,
+            Code::NoExperimentHere,
+            Code::NotForeign,
+            Code::ForPeople
+        ]
     );
 }

@@ -1,6 +1,6 @@
 //! `FD01xx`: keys, types and values.
 
-use super::{Lesson, error};
+use super::{Lesson, error, told};
 use crate::notation::code::Code;
 
 pub(super) const LESSONS: &[Lesson] = &[
@@ -162,5 +162,12 @@ pub(super) const LESSONS: &[Lesson] = &[
         "A timeout, a window or a limit of zero leaves no time for anything to happen in it: every answer would be too late.",
         "\nprobes:\n  shop: { http: { url: http://shop.test/health, timeout: 0s } }\n",
         "\nprobes:\n  shop: { http: { url: http://shop.test/health, timeout: 2s } }\n",
+    ),
+    told(
+        Code::NotForeign,
+        "`firedrill import` tells whose file it is by what stands in it, or is told with `--format`. This one has none of the \
+         shapes it knows, or holds nothing of the kind: no method, no template, no procedure, no SLO.",
+        "firedrill import values.yaml --format fis     (a Helm chart's values)",
+        "aws fis get-experiment-template --id EXT1a2b3c > stop.json; firedrill import stop.json",
     ),
 ];
