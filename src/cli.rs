@@ -28,6 +28,7 @@ pub mod recover;
 mod reference;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod surroundings;
 mod who;
 
@@ -97,6 +98,8 @@ enum Verb {
     Actions(actions::ActionsArgs),
     /// What can be measured.
     Probes(probes::ProbesArgs),
+    /// Print the JSON Schema of a kind of file, for editors that complete and explain.
+    Schema(schema::SchemaArgs),
     /// Run the embedded region on its own, to point an environment at.
     Lab(lab::LabArgs),
     /// Hold the measuring against outages whose truth is known, on this machine.
@@ -165,6 +168,7 @@ fn dispatch(cli: Cli, colour: bool) -> Result<Exit, Failure> {
         Verb::Import(args) => simple(import::run(&args, colour, &mut out, &mut err)),
         Verb::Actions(args) => simple(actions::actions(args.name.as_deref(), &mut out, &mut err)),
         Verb::Probes(args) => simple(probes::probes(args.name.as_deref(), &mut out, &mut err)),
+        Verb::Schema(args) => simple(schema::schema(&args, &mut out)),
         Verb::Lab(args) => lab::run(args),
         Verb::Calibrate(args) => calibrate::run(args),
         Verb::Init(args) => simple(init::init(&args.folder, &mut out, &mut err)),

@@ -30,6 +30,7 @@ mod lint;
 pub mod outputs;
 pub mod people;
 mod runbook;
+pub mod schema;
 pub mod source;
 mod step;
 pub mod values;

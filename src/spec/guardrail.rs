@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::experiment::Ratio;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, unknown_keys};
+use crate::notation::shape::{self, Shapes};
 use crate::notation::units;
 use crate::notation::yaml::Node;
 use crate::probe::bounds::Number;
@@ -33,6 +34,18 @@ pub enum Guardrail {
     Alarm(Alarm),
     /// A value of Prometheus is beyond a bound.
     Prometheus(Box<OfPrometheus>),
+}
+
+/// What a file may say of one, for editors.
+pub(super) fn schema(shapes: &mut Shapes) -> serde_json::Value {
+    shape::any_of(vec![
+        Elapsed::schema(shapes),
+        Down::schema(shapes),
+        Availability::schema(shapes),
+        Latency::schema(shapes),
+        Alarm::schema(shapes),
+        OfPrometheus::schema(shapes),
+    ])
 }
 
 record! {

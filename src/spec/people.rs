@@ -6,6 +6,7 @@ use super::experiment::Check;
 use super::step::check_within;
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, clip};
+use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Node, Value};
 use crate::record;
 
@@ -78,6 +79,10 @@ impl Decode for Roles {
         "a role, or a list of roles".to_owned()
     }
 
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![String::schema(shapes), Vec::<String>::schema(shapes)])
+    }
+
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let roles = match &node.value {
             Value::Scalar { .. } => vec![String::decode(node, cx)?],
@@ -111,6 +116,10 @@ impl Decode for Roles {
 impl Decode for Approval {
     fn expects() -> String {
         "a question, or { question: …, by: [role, …], at_least: 2 }".to_owned()
+    }
+
+    fn schema(shapes: &mut Shapes) -> serde_json::Value {
+        shape::any_of(vec![Sentence::schema(shapes), ApprovalOptions::schema(shapes)])
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
