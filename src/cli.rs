@@ -35,8 +35,8 @@ pub use failure::{Exit, Failure};
 
 /// Failover drills as code, with measured RTO, RPO and availability.
 ///
-/// Exit codes: 0 pass, 1 fail (an objective was missed), 2 usage or spec error,
-/// 3 inconclusive, 4 aborted, 5 undo incomplete.
+/// Exit codes: 0 pass, 1 fail (an objective was missed, or a runbook's step failed), 2 usage or
+/// spec error, 3 inconclusive, 4 aborted, 5 undo incomplete.
 #[derive(Debug, Parser)]
 #[command(name = "firedrill", version, about, max_term_width = 100)]
 pub struct Cli {

@@ -16,6 +16,7 @@
 //! - [`run`]: the conductor is a synchronous state machine (something happened in, decisions out);
 //!   the engine is the one loop where samples, steps, signals and time meet. It emits
 //!   [`run::event`]s and nothing else.
+//!   What people do is asked by [`run::people`], answered at the terminal or by letters in the run's folder.
 //! - [`journal`]: events and samples on disk, the only truth. A report is always computed from them,
 //!   also straight after a live run.
 //! - [`timeline`], [`measure`], [`verdict`]: pure. They do no I/O and read no clock.

@@ -6,6 +6,7 @@ mod error;
 pub mod event;
 pub mod guardrail;
 pub mod health;
+mod input;
 pub mod mail;
 pub mod outputs;
 pub mod people;

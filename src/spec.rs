@@ -16,6 +16,7 @@ use crate::notation::yaml::{Node, Value};
 use crate::redact::{Redactor, SecretValues};
 use crate::run::event::{ExperimentFacts, FileKind, RunbookFacts};
 
+mod doing;
 mod draft;
 pub mod environment;
 pub mod experiment;

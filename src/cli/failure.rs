@@ -10,7 +10,7 @@ use crate::report::facts::clean_lines;
 pub enum Exit {
     /// 0: pass.
     Pass,
-    /// 1: an objective was missed.
+    /// 1: an objective was missed, or a runbook's step failed.
     Fail,
     /// 2: usage or spec error.
     Usage,

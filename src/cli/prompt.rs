@@ -141,19 +141,28 @@ impl Prompt {
             return Vec::new();
         }
         let since = *self.shown.get_or_insert_with(Instant::now);
-        match self.keyboard.line() {
-            Ok(None) => Vec::new(),
-            Ok(Some(_)) if since.elapsed() < TOO_SOON => {
-                vec!["  that was typed before the question: say it again".to_owned()]
-            }
-            Ok(Some(line)) => self.typed(&line).err().map(|why| format!("  {why}")).into_iter().collect(),
-            Err(()) => {
-                self.closed = true;
-                let waiting = self.waiting.iter().filter_map(|name| self.step(name));
-                let how = waiting.map(|step| format!("  {}", self.command(step)));
-                std::iter::once("  the terminal is at its end; answer with:".to_owned()).chain(how).collect()
+        let mut early = false;
+        loop {
+            match self.keyboard.line() {
+                Ok(None) if early => {
+                    return vec!["  that was typed before the question: say it again".to_owned()];
+                }
+                Ok(None) => return Vec::new(),
+                Ok(Some(_)) if since.elapsed() < TOO_SOON => early = true,
+                Ok(Some(line)) => {
+                    return self.typed(&line).err().map(|why| format!("  {why}")).into_iter().collect();
+                }
+                Err(()) => return self.at_its_end(),
             }
         }
+    }
+
+    /// Nothing more will be typed.
+    fn at_its_end(&mut self) -> Vec<String> {
+        self.closed = true;
+        let waiting = self.waiting.iter().filter_map(|name| self.step(name));
+        let how = waiting.map(|step| format!("  {}", self.command(step)));
+        std::iter::once("  the terminal is at its end; answer with:".to_owned()).chain(how).collect()
     }
 
     fn typed(&self, line: &str) -> Result<(), String> {
@@ -335,10 +344,17 @@ mod tests {
     #[tokio::test]
     async fn what_was_typed_before_the_question_is_no_answer_to_it() {
         let mut desk = desk(&["one"]).await;
-        desk.keys.send("done".to_owned()).expect("listened to");
+        for _ in 0..5 {
+            desk.keys.send("done".to_owned()).expect("listened to");
+        }
         assert_eq!(desk.prompt.poll(), Vec::<String>::new(), "nothing is read while nothing is asked");
         let one = desk.ask("one").await;
         assert!(desk.prompt.poll()[0].contains("before the question"));
+        assert_eq!(
+            desk.type_line(""),
+            ["  answer `done`, or `skip` or `failed` and why"],
+            "none of it is left"
+        );
         assert!(!one.is_finished());
     }
 

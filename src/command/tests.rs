@@ -111,7 +111,7 @@ fn every_offer_can_be_read_as_an_experiment() {
         "aws rds start-db-instance --db-instance-identifier x",
         "aws rds failover-db-cluster --db-cluster-identifier x --target-db-instance-identifier y",
         "aws rds promote-read-replica --db-instance-identifier x --backup-retention-period 7",
-        "aws ecs stop-task --cluster a --task 'b c' --reason 'it is \"one\"'",
+        "aws ecs stop-task --cluster a --task 0123456789abcdef --reason 'it is \"one\"'",
         "aws ecs update-service --cluster a --service b --force-new-deployment",
         "aws route53 change-resource-record-sets --hosted-zone-id Z0123456789ABC --change-batch file://x.json",
     ] {

@@ -99,7 +99,7 @@ pub(super) fn said(report: &super::Report) -> Vec<String> {
     let declared = &procedure.declared;
     let note = |name: &str| match judged(name) {
         true => "judged by the probes",
-        false => "declared; no probe here can judge it",
+        false => "declared, and not judged here",
     };
     let took = procedure.took.map(|took| format!("The procedure took {}", words::duration(tenths(took))));
     let rto = declared.rto.map(|rto| format!("RTO {}: {}", words::duration(rto), note("rto")));
@@ -133,6 +133,13 @@ pub(super) fn who(step: &StepReport) -> String {
         format!("{}: {}{role}{because}", one.answer.replace('_', "-"), one.by)
     });
     said.collect::<Vec<_>>().join("; ")
+}
+
+/// Whose step it is: `owner payments-sre, role database-owner`.
+pub(super) fn whose(step: &StepReport) -> String {
+    let owner = step.owner.as_ref().map(|owner| format!("owner {owner}"));
+    let role = step.role.as_ref().map(|role| format!("role {role}"));
+    owner.into_iter().chain(role).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether people have a part in any of the steps, or times were expected.

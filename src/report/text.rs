@@ -249,22 +249,31 @@ impl Lines {
                 _ => ("?", Tone::Unsure),
             };
             let note = step.evidence.as_ref().filter(|_| step.outcome == "done").or(step.detail.as_ref());
-            // Who did it comes first.
-            let who = people::who(step);
-            let note = match (who.is_empty(), note) {
-                (true, note) => note.cloned(),
-                (false, Some(seen)) if step.evidence.as_ref() == Some(seen) => Some(format!("{who}; {seen}")),
-                (false, _) => Some(who),
-            };
             table.row(vec![
                 Cell::new(format!("{mark} {}", clean(&step.outcome)), tone),
                 clean(&step.name).into(),
                 step.started.map(|at| origin.instant(at)).unwrap_or_default().into(),
                 Cell::new(people::timed(step), if step.slower { Tone::Unsure } else { Tone::Plain }),
-                Cell::new(note.map(|text| clean(&text)).unwrap_or_default(), Tone::Quiet),
+                Cell::new(note.map(|text| clean(text)).unwrap_or_default(), Tone::Quiet),
             ]);
         }
         self.lines.extend(table.lines(self.style, BODY));
+        self.people(report);
+    }
+
+    /// Whose each step is, and who said what of it: in full, where a table would cut it.
+    fn people(&mut self, report: &Report) {
+        let said = report.steps.iter().filter_map(|step| {
+            let parts = [people::whose(step), people::who(step)];
+            let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            (!parts.is_empty()).then(|| format!("{}: {}", step.name, parts.join("; ")))
+        });
+        let said: Vec<String> = said.collect();
+        if said.is_empty() {
+            return;
+        }
+        self.section("People");
+        said.iter().for_each(|line| self.paragraph(&clean(line), BODY));
     }
 
     fn undo(&mut self, report: &Report) {

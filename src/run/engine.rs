@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::conductor::{Conductor, Decision, Input, Script};
 pub use super::error::RunError;
-use super::event::{Answer, Ending, Event, EventKind, Header, Reading, StepOutcome};
+use super::event::{Ending, Event, EventKind, Header, Reading, StepOutcome};
 use super::outputs::Outputs;
 use super::people::People;
 use super::recorder::{Desk, Recorder, clean_header};
@@ -324,15 +324,7 @@ impl Engine<'_> {
             return self.feed_at(event.at_ns, Input::UndoPrepared { takes });
         }
         let place = |name: &String| self.run.steps.iter().position(|planned| planned.name == *name);
-        let input = match &event.kind {
-            EventKind::CallSent { step, .. } => place(step).map(|step| Input::FaultSent { step }),
-            EventKind::StepStarted { step } => place(step).map(|step| Input::Begun { step }),
-            EventKind::Answered { step, by, answer: Answer::NoGo, because, .. } => {
-                let because = because.as_deref().unwrap_or("no reason was given");
-                Some(Input::Abort { by: format!("a no-go at step `{step}` by {by}: {because}") })
-            }
-            _ => None,
-        };
+        let input = Input::of(&event.kind, &place);
         input.map_or(Ok(()), |input| self.feed_at(event.at_ns, input))
     }
 

@@ -178,8 +178,20 @@ async fn a_runbook_alone_is_timed_confirmed_and_passes() {
     assert_eq!(step(&report, "go on")["confirmations"][0]["role"], "incident-commander");
     assert_eq!(step(&report, "stop it")["owner"], "compute");
     let text = said(&output);
-    for shown in ["RTO 10 min: declared", "SLOWER", "done: Anna", "go: Anna"] {
+    for shown in ["RTO 10 min: declared", "SLOWER", "done: Anna", "go: Anna", "owner compute"] {
         assert!(text.contains(shown), "`{shown}` is not in {text}");
+    }
+    let dir = outside.runs().pop().expect("a run");
+    let page = std::fs::read_to_string(dir.join("report.html")).expect("a page");
+    for shown in
+        ["done, says Anna", "go, says Anna", "as incident-commander", "it took longer", "compute", "on-call"]
+    {
+        assert!(page.contains(shown), "`{shown}` is not in the page");
+    }
+    let markdown = firedrill().arg("report").arg(&dir).args(["-f", "md"]).output().expect("it runs");
+    let markdown = String::from_utf8_lossy(&markdown.stdout).into_owned();
+    for shown in ["Who said so", "done: Anna", "SLOWER", "compute", "RTO 10 min: declared"] {
+        assert!(markdown.contains(shown), "`{shown}` is not in {markdown}");
     }
     // What it stopped is put back at its end, as after any drill.
     assert_eq!(outside.differs(&before, &[], Duration::from_secs(20)).await, None);
@@ -569,4 +581,46 @@ recovery: { confirm: 500ms, within: 60s }
     let injected = &report["fault"]["injected_at"];
     assert!(injected["hi"].as_f64() > injected["lo"].as_f64(), "{injected}");
     assert!(report["notes"].to_string().contains("carried out by a person"), "{}", report["notes"]);
+}
+
+#[test]
+fn check_finds_nothing_in_the_bundled_runbooks() {
+    let output = firedrill().args(["check", "runbooks"]).output().expect("it runs");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b""[..]), "{}", said(&output));
+    assert!(said(&output).contains("4 files checked: no errors"), "{}", said(&output));
+    for file in firedrill::spec::yaml_files(&root().join("runbooks")) {
+        let stem = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let given = firedrill::spec::Given { aloud: true, ..Default::default() };
+        let loaded = firedrill::spec::load(&file, &given).expect("a runbook");
+        assert_eq!(loaded.experiment.name.value, stem);
+        assert_eq!(loaded.warnings, [], "{stem}");
+    }
+}
+
+#[test]
+fn a_condition_is_waited_for_and_given_up_in_time() {
+    let here = folder(&[]);
+    let flag = here.path().join("flag");
+    let text = format!(
+        "kind: Runbook\nname: waits\nsteps:\n  - name: until it is there\n    wait_until:\n      - command: {{ run: [test, -e, {0}] }}\n        \
+         within: 20s\n      - command: {{ run: [\"true\"] }}\n  - name: in vain\n    wait_until: {{ command: {{ run: [test, -e, {0}-too] }}, \
+         within: 400ms }}\n",
+        flag.display()
+    );
+    let path = here.path().join("waits.yaml");
+    std::fs::write(&path, text).expect("written");
+    let mut command = firedrill();
+    command.arg("run").arg(&path);
+    let mut run = Watched::begin(&mut command, &here.path().join("store"));
+    run.until("the first wait", |event| event["type"] == "step_started");
+    std::thread::sleep(Duration::from_millis(600));
+    std::fs::write(&flag, "").expect("written");
+    let (code, report, output) = run.end();
+    assert_eq!(code, 1, "{}", said(&output));
+    let first = step(&report, "until it is there");
+    assert_eq!(first["outcome"], "done", "{first}");
+    assert!(first["took"].as_f64() >= Some(0.5), "{first}");
+    let second = step(&report, "in vain");
+    assert_eq!(second["outcome"], "failed", "{second}");
+    assert!(second["detail"].as_str().is_some_and(|why| why.starts_with("not so within 400ms")), "{second}");
 }

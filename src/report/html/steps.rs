@@ -142,6 +142,8 @@ fn planned(plan: &PlannedStep, open: bool) -> Markup {
 
 fn took_hold(report: &Report, fault: &crate::report::Fault, origin: Origin) -> Markup {
     let took = fault.injected_at.hi.map(|hi| ((hi - fault.injected_at.lo) * 1e3).round() / 1e3);
+    let manual = report.steps.iter().any(|step| step.name == fault.step && step.kind == "manual");
+    let by_hand = took.map(words::duration).filter(|_| manual);
     let call = took.map_or_else(|| "never".to_owned(), words::duration);
     let rows: Vec<Vec<Markup>> = fault
         .evidence
@@ -150,11 +152,16 @@ fn took_hold(report: &Report, fault: &crate::report::Fault, origin: Origin) -> M
         .collect();
     html! {
         h3 { "How the fault is known to have taken hold" }
-        p.quiet {
+        @if let Some(by_hand) = by_hand {
+            p.quiet {
+                strong { (clean(&fault.step)) } " was carried out by a person, at some time within the " (by_hand)
+                " between being asked and saying so. RTO is counted from there, and is as uncertain."
+            }
+        } @else { p.quiet {
             "The call of " strong { (clean(&fault.step)) } " was answered "
             @if took.is_some() { (call) " after it was sent" } @else { (call) }
             ". RTO is counted from its sending."
-        }
+        } }
         @if rows.is_empty() {
             @if report.probes.iter().all(|probe| probe.outages.is_empty()) { p { "Nothing showed it." } }
         } @else { (table(&[text("Seen by"), text("What"), number("After the fault")], &rows)) }
