@@ -155,10 +155,10 @@ fn tell(imported: &Imported, err: &mut dyn Write) -> io::Result<()> {
     }
     let (what, files) = (imported.format.noun(), count(imported.files.len(), "file"));
     match imported.left.len() {
-        0 => writeln!(err, "imported a {what} as {files}; everything was carried over")?,
+        0 => writeln!(err, "imported as {files} ({what}); everything was carried over")?,
         _ => {
             let left = imported.left_count();
-            writeln!(err, "note: imported a {what} as {files}; {left} not carried over, listed at the top")?;
+            writeln!(err, "note: imported as {files} ({what}); {left} not carried over, listed at the top")?;
         }
     }
     Ok(())

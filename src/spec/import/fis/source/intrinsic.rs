@@ -94,7 +94,12 @@ impl<'d> Reader<'d> {
             self.left.truncate(left);
             let name = self.free("alarm");
             let why = "firedrill stops by an alarm's name, and the template computes its ARN";
-            self.left.push(Left::new(at, "the alarm of a stop condition", why, &format!("give it: --var {name}=…")));
+            self.left.push(Left::new(
+                at,
+                "the alarm of a stop condition",
+                why,
+                &format!("give it: --var {name}=…"),
+            ));
             return Some(self.variable(&name, about));
         }
         let name = format!("{}_name", variable_for(resource));
