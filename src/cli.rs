@@ -93,6 +93,15 @@ enum Verb {
     /// Print the least-privilege IAM policy for an experiment in an environment.
     IamPolicy(iam_policy::IamPolicyArgs),
     /// Make firedrill files of a Chaos Toolkit experiment, an AWS FIS template, a ConfigMap runbook or SLOs.
+    ///
+    /// What cannot be carried over is listed on standard error and at the top of what is written, with its place, the
+    /// reason, and firedrill's own way to do it. Nothing is called: no network, no AWS. An import that leaves things out
+    /// is a success (0); a file that cannot be read as what it is said to be is an error (2), and then nothing is
+    /// written. Files that are there already are not overwritten.
+    ///
+    /// Examples: firedrill import experiment.json -o experiments/ · aws fis get-experiment-template --id EXT… | firedrill
+    /// import - · terraform show -json plan.out | firedrill import - -o experiments/ · firedrill import runbook.yaml -o
+    /// runbooks/
     Import(import::ImportArgs),
     /// What a step can do.
     Actions(actions::ActionsArgs),

@@ -34,11 +34,6 @@ pub enum Kind {
 }
 
 /// What to import, and where to.
-///
-/// What cannot be carried over is listed on standard error and at the top of what is written, with the reason and
-/// firedrill's own way to do it. No network, no AWS. An import that leaves things out is a success (0); a file that
-/// cannot be read as what it is said to be is an error (2), and nothing is written then. Files that are there are not
-/// overwritten.
 #[derive(Args, Clone, Debug)]
 pub struct ImportArgs {
     /// The file; `-` for standard input.
@@ -160,10 +155,10 @@ fn tell(imported: &Imported, err: &mut dyn Write) -> io::Result<()> {
     }
     let (what, files) = (imported.format.noun(), count(imported.files.len(), "file"));
     match imported.left.len() {
-        0 => writeln!(err, "imported a {what} as {files}; everything was carried over")?,
+        0 => writeln!(err, "imported as {files} ({what}); everything was carried over")?,
         _ => {
             let left = imported.left_count();
-            writeln!(err, "note: imported a {what} as {files}; {left} not carried over, listed at the top")?;
+            writeln!(err, "note: imported as {files} ({what}); {left} not carried over, listed at the top")?;
         }
     }
     Ok(())

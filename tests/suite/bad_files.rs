@@ -130,6 +130,8 @@ fn every_code_has_a_bad_file() {
         // No file at all.
         Code::FileUnreadable,
         Code::NoExperimentHere,
+        // Said by `import`.
+        Code::NotForeign,
         // Said by `plan` and `run`, which know what the drill is given.
         Code::NoValueGiven,
         Code::EnvironmentVariable,

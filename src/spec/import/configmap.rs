@@ -212,32 +212,9 @@ fn run(sketch: &mut Sketch, said: &str, command: &At<'_>, mut rest: Vec<(&'stati
         );
         return;
     };
-    if let Some(action) = own(&words) {
-        sketch.remarks.push(format!("`{said}`: firedrill does this itself as `{action}`, which looks before, waits and says what it did."));
-    }
     // What a recovery does is meant to stay.
     rest.push(("undo", Out::text("none")));
     add(sketch, said, "run", Out::texts(words.iter().map(|word| literal(word))), rest);
-}
-
-/// firedrill's action for a command of the AWS CLI.
-fn own(words: &[String]) -> Option<&'static str> {
-    let words: Vec<&str> = words.iter().take(3).map(String::as_str).collect();
-    match words.as_slice() {
-        ["aws", "rds", "promote-read-replica"] => Some("rds.promote_read_replica"),
-        ["aws", "rds", "reboot-db-instance"] => Some("rds.reboot_db_instance"),
-        ["aws", "rds", "failover-db-cluster"] => Some("rds.failover_db_cluster"),
-        ["aws", "rds", "stop-db-instance"] => Some("rds.stop_db_instance"),
-        ["aws", "rds", "start-db-instance"] => Some("rds.start_db_instance"),
-        ["aws", "route53", "change-resource-record-sets"] => Some("route53.flip_record"),
-        ["aws", "ec2", "stop-instances"] => Some("ec2.stop_instances"),
-        ["aws", "ec2", "start-instances"] => Some("ec2.start_instances"),
-        ["aws", "ec2", "reboot-instances"] => Some("ec2.reboot_instances"),
-        ["aws", "ec2", "terminate-instances"] => Some("ec2.terminate_instances"),
-        ["aws", "ecs", "update-service"] => Some("ecs.update_service"),
-        ["aws", "ecs", "stop-task"] => Some("ecs.stop_task"),
-        _ => None,
-    }
 }
 
 /// The probe that could verify what a sentence asks for.

@@ -122,6 +122,11 @@ fn scalar(text: &str) -> String {
 }
 
 fn quoted(text: &str) -> String {
+    // JSON within a command is read best as it is.
+    let as_it_is = text.contains(['"', '\\']) && !text.contains('\'');
+    if as_it_is && text.chars().all(|c| matches!(c, ' '..='~')) {
+        return format!("'{text}'");
+    }
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

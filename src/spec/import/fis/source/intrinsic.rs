@@ -81,13 +81,29 @@ impl<'d> Reader<'d> {
         if let Some(named) = properties.and_then(|properties| properties.get("AlarmName")) {
             return self.text(&named);
         }
+        let about = "the name of the alarm that stops the experiment";
         if !known {
+            // A text that is put together may show the name; what is computed otherwise is an ARN, of which the name is
+            // asked for.
+            let (variables, left) = (self.variables.clone(), self.left.len());
             let text = self.text(at)?;
-            // What is computed stands for an ARN, and a guardrail goes by names: that one is asked for.
-            return Some(text);
+            if text.contains(":alarm:") {
+                return Some(text);
+            }
+            self.variables = variables;
+            self.left.truncate(left);
+            let name = self.free("alarm");
+            let why = "firedrill stops by an alarm's name, and the template computes its ARN";
+            self.left.push(Left::new(
+                at,
+                "the alarm of a stop condition",
+                why,
+                &format!("give it: --var {name}=…"),
+            ));
+            return Some(self.variable(&name, about));
         }
         let name = format!("{}_name", variable_for(resource));
-        Some(self.variable(&name, "the name of the alarm that stops the experiment"))
+        Some(self.variable(&name, about))
     }
 
     /// The name, with a number when it stands for something else already.
