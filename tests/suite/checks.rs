@@ -23,7 +23,7 @@ sys.exit(1 if wrong else 0)
 "#;
 
 /// The Python that has `jsonschema`, when `tests/run.sh` has installed it.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = root().join(".test/sarif/bin/python");
     if python.exists() {
         return Some(python);

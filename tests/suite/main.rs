@@ -33,6 +33,7 @@ mod pg_drill;
 mod postgres;
 mod redis_sentinel;
 mod runbooks;
+mod schemas;
 mod secrets;
 mod stalls;
 mod stress;
