@@ -6,14 +6,13 @@ use indexmap::IndexMap;
 
 use super::draft::one_probe;
 use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
-use super::outputs::{self, Output};
+use super::outputs::{self, Flow, Output};
 use super::people::{Approval, Sentence, conditions};
 use super::runbook::Call;
 use crate::action::Action;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, entries, field, unknown_keys};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
-use crate::run::outputs::Flow;
 
 /// A step of which some parts could be read.
 pub(super) struct StepDraft {
