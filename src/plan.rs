@@ -17,12 +17,12 @@ use crate::program::Program;
 use crate::run::event::{
     Handling, PermissionCheck, PlannedStep, Precondition, ProbeFacts, Usual, WatcherFacts,
 };
-use crate::run::outputs::Flow;
-use crate::run::people::{Decision, Question};
 use crate::spec::Loaded;
 use crate::spec::experiment::{self, Does, Experiment, Guardrail, OnFailure, Step};
+use crate::spec::outputs::Flow;
 use crate::watch::{self, Attached, Watcher};
 
+mod ask;
 pub mod frozen;
 pub mod permit;
 mod rest;
@@ -31,6 +31,8 @@ mod start;
 pub mod tabletop;
 mod text;
 mod timeline;
+
+pub use ask::{Decision, Question};
 
 /// How long a step may take when it does not say.
 const STEP_TIMEOUT: Duration = Duration::from_secs(15 * 60);

@@ -304,7 +304,7 @@ mod tests {
         /// The engine asks: gives how the step ended.
         async fn ask(&mut self, name: &'static str) -> tokio::task::JoinHandle<crate::run::step::Ending> {
             let (people, mut stop) = (self.people.clone(), self.stop.subscribe());
-            let question = crate::run::people::Question { text: format!("do {name}"), decision: None };
+            let question = crate::plan::Question { text: format!("do {name}"), decision: None };
             let asked =
                 tokio::spawn(
                     async move { people.ask(name, &question, Duration::from_secs(60), &mut stop).await },

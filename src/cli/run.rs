@@ -23,7 +23,7 @@ use crate::report::{self, Format, Report, Style};
 use crate::run::engine::{self, Finished, Run};
 use crate::run::people::People;
 use crate::run::recorder::{Desk, clean_header};
-use crate::run::script::Circumstances;
+use crate::run::script::{self, Circumstances};
 use crate::run::signals::Signals;
 use crate::run::stop::StopFiles;
 use crate::spec::Loaded;
@@ -266,7 +266,7 @@ impl Drill<'_> {
         let mut script = plan.script(loaded, self.args.dry_run);
         script.guardrails.extend(scene.passed.closing);
         if self.args.tabletop {
-            plan::tabletop::mark(&mut header, &mut script);
+            script::read_aloud(&mut header, &mut script);
         }
         let dir = self.store.join(&header.run);
         // Held until this returns.

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Doing, PEOPLE_TIMEOUT, Plan, Planned, Undo, handling, run_id};
+use super::{Decision, Doing, PEOPLE_TIMEOUT, Plan, Planned, Question, Undo, handling, run_id};
 use crate::clock::Clock;
 use crate::notation::units::show;
-use crate::run::conductor::Script;
-use crate::run::event::{Header, PlannedStep, Safety, Usual};
-use crate::run::outputs::Flow;
-use crate::run::people::{Decision, Question};
+use crate::run::event::{PlannedStep, Usual};
 use crate::spec::Loaded;
 use crate::spec::experiment::{Does, Experiment, OnFailure, Step};
+use crate::spec::outputs::Flow;
 
 /// Makes the plan from the file alone.
 pub fn make(loaded: &Loaded, clock: &Clock) -> Plan {
@@ -34,19 +32,6 @@ pub fn make(loaded: &Loaded, clock: &Clock) -> Plan {
         preconditions: Vec::new(),
         permission_checks: Vec::new(),
     }
-}
-
-/// Makes a run one that calls nothing: nothing is watched, nothing stops it but people, and there is nothing to
-/// recover from.
-pub fn mark(header: &mut Header, script: &mut Script) {
-    header.tabletop = true;
-    header.measure_from = None;
-    header.steady_state.watch = 0.0;
-    header.alarms.clear();
-    header.safety = Safety::default();
-    script.steady_state = header.steady_state.clone();
-    script.measure_from = None;
-    script.guardrails.clear();
 }
 
 fn fact(experiment: &Experiment, step: &Step) -> PlannedStep {

@@ -7,20 +7,10 @@ use serde_json::Value;
 
 use crate::notation::decode::clip;
 use crate::program::Program;
+use crate::spec::outputs::Flow;
 
 /// The longest output that is kept, in bytes.
 const LONGEST: usize = 4096;
-
-/// What a step keeps of its program's output, and what it uses of others'.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// What every name begins with: a runbook's outputs are its own.
-    pub scope: String,
-    /// What is kept: name, and JSON pointer; without one it is the last line.
-    pub kept: Vec<(String, Option<String>)>,
-    /// What is used.
-    pub used: Vec<String>,
-}
 
 /// The outputs of a run so far.
 #[derive(Default)]

@@ -16,30 +16,13 @@ use super::step::Ending;
 use crate::interlock::approval::Person;
 use crate::notation::decode::nearest;
 use crate::notation::units::show;
+use crate::plan::{Decision, Question};
 use crate::program::stopped;
 
 /// The longest reason that is kept, in characters.
 const REASON: usize = 1000;
 /// The longest name of a person or a role, in characters.
 const NAME: usize = 80;
-
-/// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The sentence to carry out, or the question.
-    pub text: String,
-    /// What a decision needs; `None` for something that a person does.
-    pub decision: Option<Decision>,
-}
-
-/// What a decision to go on needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// In which roles people may say go; anybody may when it is empty.
-    pub by: Vec<String>,
-    /// How many people must.
-    pub at_least: u8,
-}
 
 /// What a person said.
 #[derive(Clone, Debug, PartialEq, Eq)]

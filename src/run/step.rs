@@ -8,13 +8,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::event::{CallOutcome, EventKind, StepOutcome};
 use super::outputs::Outputs;
-use super::people::{People, Question};
+use super::people::People;
 use super::recorder::Recorder;
 use super::undo::{Stack, Undoing};
 use crate::action::{Act, Effect, Watch};
 use crate::aws::find::Target;
 use crate::aws::{Aws, Fault};
-use crate::plan::{Check, Doing, Planned, Undo};
+use crate::plan::{Check, Doing, Planned, Question, Undo};
 use crate::probe::Ask;
 use crate::program::Program;
 use crate::program::{Ended, stopped};

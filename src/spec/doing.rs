@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::outputs::Flow;
 use super::people::Approval;
 use crate::action::Action;
 use crate::aws::find::Target;
 use crate::notation::decode::{Spanned, SpannedName};
 use crate::probe::Probe;
-use crate::run::outputs::Flow;
 use crate::words;
 
 /// A step: one thing that is done, and what belongs to it.

@@ -21,6 +21,17 @@ pub struct Output {
     pub pointer: Option<String>,
 }
 
+/// What a step keeps of its program's output, and what it uses of others'.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// What every name begins with: a runbook's outputs are its own.
+    pub scope: String,
+    /// What is kept: name, and JSON pointer; without one it is the last line.
+    pub kept: Vec<(String, Option<String>)>,
+    /// What is used.
+    pub used: Vec<String>,
+}
+
 /// Reads `output` and `outputs` of a step.
 pub(super) fn read(inside: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<Output> {
     let mut found = Vec::new();

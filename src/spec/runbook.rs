@@ -12,6 +12,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::experiment::{Does, Experiment, Step};
+use super::outputs::Flow;
 use super::step::StepDraft;
 use super::values::Verbatim;
 use super::{Examined, Given, draft, examine, kind, source};
@@ -20,7 +21,6 @@ use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, cl
 use crate::notation::yaml::{Key, Node, Value};
 use crate::redact::Redactor;
 use crate::run::event::{FileKind, RunbookFacts};
-use crate::run::outputs::Flow;
 
 /// The folder that runbooks are looked for in, by name.
 const FOLDER: &str = "runbooks";

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::draft::one_probe;
 use super::experiment::{Check, Does, OnFailure, Program, Step, Undo};
-use super::outputs::{self, Output};
+use super::outputs::{self, Flow, Output};
 use super::people::{Approval, Sentence, conditions};
 use super::runbook::Call;
 use crate::action::Action;
@@ -16,7 +16,6 @@ use crate::notation::fix::Fix;
 use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::record;
-use crate::run::outputs::Flow;
 
 /// A step of which some parts could be read.
 pub(super) struct StepDraft {
