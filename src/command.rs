@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use crate::notation::decode::clip;
+
 mod aws;
 mod flags;
 mod kubectl;
@@ -13,7 +15,7 @@ mod native;
 mod terraform;
 mod words;
 
-pub use words::split_command;
+pub use words::{plain_command, split_command};
 
 /// Something about a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,15 +161,6 @@ const OPENING: [&str; 9] = ["if", "then", "else", "elif", "do", "while", "until"
 /// Whether a word is not known yet, as a whole or in part.
 fn open(word: &str) -> bool {
     word.contains("${")
-}
-
-/// The text, or its beginning when it is too long for a message.
-fn clip(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 /// The known name nearest to `name`, when one is near enough to be what was meant.

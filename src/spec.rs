@@ -21,6 +21,8 @@ mod draft;
 pub mod environment;
 pub mod experiment;
 mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod guardrail;
 pub mod import;
 pub mod interlock;

@@ -19,6 +19,17 @@ pub fn split_command(text: &str) -> Option<Vec<(Range<usize>, String)>> {
     }
 }
 
+/// The words of one command that needs no shell; `None` when only a shell could run it: several commands, redirections,
+/// variables, substitutions, patterns, or a variable set first.
+pub fn plain_command(text: &str) -> Option<Vec<String>> {
+    let script = Splitter::new(text.trim()).split()?;
+    let [words] = <[Vec<Word>; 1]>::try_from(script.commands).ok()?;
+    let words: Vec<String> = words.into_iter().map(|(_, word)| word).collect();
+    let first = words.first()?;
+    let plain = !script.redirected && !script.expands && !first.is_empty() && !first.contains('=');
+    plain.then_some(words)
+}
+
 /// The commands of a shell's script, in its order; none of them is empty. `None` for what is not understood.
 pub(super) fn split_script(text: &str) -> Option<Vec<Vec<Word>>> {
     Some(Splitter::new(text).split()?.commands)
@@ -27,6 +38,8 @@ pub(super) fn split_script(text: &str) -> Option<Vec<Vec<Word>>> {
 struct Script {
     commands: Vec<Vec<Word>>,
     redirected: bool,
+    /// Whether anything in it means something to a shell alone.
+    expands: bool,
 }
 
 struct Splitter<'t> {
@@ -35,11 +48,12 @@ struct Splitter<'t> {
     commands: Vec<Vec<Word>>,
     words: Vec<Word>,
     redirected: bool,
+    expands: bool,
 }
 
 impl<'t> Splitter<'t> {
     fn new(text: &'t str) -> Splitter<'t> {
-        Splitter { text, at: 0, commands: Vec::new(), words: Vec::new(), redirected: false }
+        Splitter { text, at: 0, commands: Vec::new(), words: Vec::new(), redirected: false, expands: false }
     }
 
     fn rest(&self) -> &'t str {
@@ -61,7 +75,10 @@ impl<'t> Splitter<'t> {
             match next {
                 ' ' | '\t' | '\r' => self.at += 1,
                 '\n' | ';' | '|' | '&' => self.separator()?,
-                '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
+                '#' => {
+                    self.expands = true;
+                    self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+                }
                 '\\' if self.rest().starts_with("\\\n") => self.at += 2,
                 '(' | ')' => return None,
                 '<' | '>' => self.redirection()?,
@@ -75,12 +92,13 @@ impl<'t> Splitter<'t> {
             }
         }
         self.end_command();
-        Some(Script { commands: self.commands, redirected: self.redirected })
+        Some(Script { commands: self.commands, redirected: self.redirected, expands: self.expands })
     }
 
     /// `;`, `|`, `||`, `&`, `&&` and the end of a line. `;;` belongs to a `case`.
     fn separator(&mut self) -> Option<()> {
         let first = self.take()?;
+        self.expands |= first != '\n';
         if first == ';' && self.peek() == Some(';') {
             return None;
         }
@@ -135,6 +153,7 @@ impl<'t> Splitter<'t> {
                     }
                 }
                 _ => {
+                    self.expands |= "*?[~{!#".contains(next) || next.is_control();
                     self.at += next.len_utf8();
                     word.push(next);
                 }
@@ -183,6 +202,7 @@ impl<'t> Splitter<'t> {
 
     /// What begins with `$`: a variable, a command, arithmetic. A lone `$` is itself.
     fn expansion(&mut self, word: &mut String) -> Option<()> {
+        self.expands = true;
         self.at += 1;
         match self.peek() {
             Some('{') => {
@@ -244,6 +264,7 @@ impl<'t> Splitter<'t> {
     }
 
     fn backquoted(&mut self, word: &mut String) -> Option<()> {
+        self.expands = true;
         self.at += 1;
         let end = self.rest().find('`')?;
         self.at += end + 1;
@@ -265,6 +286,39 @@ mod tests {
     fn script(text: &str) -> Option<Vec<String>> {
         let line = |words: Vec<Word>| words.into_iter().map(|word| word.1).collect::<Vec<_>>().join(" ");
         Some(split_script(text)?.into_iter().map(line).collect())
+    }
+
+    #[test]
+    fn plain_commands_are_split_as_a_shell_would() {
+        let split = |line: &str| plain_command(line).map(|words| words.join("|"));
+        for (line, wanted) in [
+            ("aws rds describe-db-instances", "aws|rds|describe-db-instances"),
+            ("  kubectl   patch -p '{\"a\": [1, \"x y\"]}' ", "kubectl|patch|-p|{\"a\": [1, \"x y\"]}"),
+            ("terraform apply -var='region=us-east-1'", "terraform|apply|-var=region=us-east-1"),
+            (r#"say "a \"b\" \c" d\ e"#, r#"say|a "b" \c|d e"#),
+            ("one ''", "one|"),
+            ("a \\\n  b", "a|b"),
+        ] {
+            assert_eq!(split(line).as_deref(), Some(wanted), "{line}");
+        }
+        for line in [
+            "a | b",
+            "a && b",
+            "a > f",
+            "echo $HOME",
+            "echo \"$HOME\"",
+            "echo `id`",
+            "ls *.txt",
+            "A=1 b",
+            "'open",
+            "\"open",
+            "",
+            "''",
+            "a\nb",
+            "a \\",
+        ] {
+            assert_eq!(split(line), None, "{line}");
+        }
     }
 
     #[test]

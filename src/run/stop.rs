@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::people::tidy;
+
 pub mod parameter;
 
 /// The file in a run's folder whose being there stops the run.
@@ -44,8 +46,7 @@ impl StopFiles {
 /// What somebody says in passing: one line, not long, fit to be shown.
 fn first_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text.get(..MOST.min(text.len())).unwrap_or_default()).into_owned();
-    let line: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-    line.trim().to_owned()
+    tidy(text.lines().next().unwrap_or_default(), MOST)
 }
 
 /// Asks the run in this folder to stop. Asking twice is asking once.

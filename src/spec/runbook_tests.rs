@@ -3,20 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::spec::experiment::Does;
+use crate::spec::fixture::folder;
 use crate::spec::{Given, Loaded, load};
 
 const HEAD: &str = "kind: Experiment\nname: x\nobjectives: { rto: 2m }\nprobes: { web: { tcp: { address: \"shop:80\", \
                     connect_timeout: 500ms } } }\n";
-
-fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-        std::fs::write(path, text).expect("written");
-    }
-    folder
-}
 
 fn given(values: &[(&str, &str)]) -> Given {
     let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -59,7 +50,7 @@ fn its_steps_stand_in_its_place_and_wait_as_they_say() {
          - runbook: book\n    with: {{ db: \"${{inst}}-b\", pw: \"${{s3cret}}\" }}\n  - {{ name: then, run: [\"true\"] }}\n  \
          - {{ name: inside, wait: 1s, after: [\"book / right\"] }}\n"
     );
-    let folder = project(&[("experiments/x.yaml", &text), ("runbooks/any-name.yaml", BOOK)]);
+    let folder = folder(&[("experiments/x.yaml", &text), ("runbooks/any-name.yaml", BOOK)]);
     let loaded = read(folder.path(), &[("inst", "orders"), ("s3cret", "hunter22"), ("db", "not-this")]);
     let order: Vec<(String, Vec<String>)> =
         loaded.experiment.steps.iter().map(|step| (step.name.value.clone(), step.after.clone())).collect();
@@ -89,7 +80,7 @@ fn it_has_the_values_that_it_is_given_and_its_secrets_stay_inside() {
         "{HEAD}variables: {{ inst: {{ about: it }}, s3cret: {{ secret: true }} }}\nsteps:\n  - runbook: ../runbooks/b.yaml\n    \
          name: mine\n    with: {{ db: \"${{inst}}\", pw: \"${{s3cret}}\" }}\n"
     );
-    let folder = project(&[("experiments/x.yaml", &text), ("runbooks/b.yaml", BOOK)]);
+    let folder = folder(&[("experiments/x.yaml", &text), ("runbooks/b.yaml", BOOK)]);
     let loaded = read(folder.path(), &[("inst", "a$${b}"), ("s3cret", "hunter22")]);
     let steps = &loaded.experiment.steps;
     assert_eq!(steps[0].name.value, "mine / start");
@@ -108,7 +99,7 @@ fn it_has_the_values_that_it_is_given_and_its_secrets_stay_inside() {
 #[test]
 fn what_is_missing_is_said_where_the_runbook_is_named() {
     let text = format!("{HEAD}steps:\n  - runbook: book\n");
-    let folder = project(&[("experiments/x.yaml", &text), ("runbooks/b.yaml", BOOK)]);
+    let folder = folder(&[("experiments/x.yaml", &text), ("runbooks/b.yaml", BOOK)]);
     let said = refused(folder.path(), &[]);
     assert!(said.contains("the runbook `book` needs a value for `db` (the instance)"), "{said}");
     assert!(said.contains("with: { db: … }"), "{said}");
@@ -125,7 +116,7 @@ fn a_runbook_in_a_runbook_keeps_both_names_and_runs_no_further_than_a_hundred() 
     let text = format!("{HEAD}steps:\n  - {{ name: go, run: [\"true\"] }}\n  - runbook: outer\n");
     let outer = "kind: Runbook\nname: outer\nsteps:\n  - runbook: book\n    with: { db: x }\n";
     let folder =
-        project(&[("experiments/x.yaml", &text), ("runbooks/a.yaml", outer), ("runbooks/b.yaml", BOOK)]);
+        folder(&[("experiments/x.yaml", &text), ("runbooks/a.yaml", outer), ("runbooks/b.yaml", BOOK)]);
     let loaded = read(folder.path(), &[]);
     let last = loaded.experiment.steps.last().expect("a step");
     assert_eq!((last.name.value.as_str(), &last.after[..]), ("outer / book / free", &["go".to_owned()][..]));

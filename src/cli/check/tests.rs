@@ -1,4 +1,5 @@
 use super::*;
+use crate::spec::fixture::folder;
 
 const GOOD: &str = "kind: Experiment\nname: x\nobjectives: { rto: 1m }\nprobes: { web: { http: { url: http://h/ } } }\nsteps: [{ name: s, run: [\"true\"] }]\n";
 
@@ -13,16 +14,6 @@ fn with(args: &CheckArgs) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = check(args, false, &mut out, &mut err).expect("written");
     (code, String::from_utf8(out).expect("text"), String::from_utf8(err).expect("text"))
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-        std::fs::write(path, text).expect("written");
-    }
-    folder
 }
 
 #[test]

@@ -97,6 +97,6 @@ mod tests {
         assert_eq!(of("/drills/stop", Some("")), stop("the parameter /drills/stop"));
         assert_eq!(of("/drills/stop", Some("GO")), stop("GO (the parameter /drills/stop)"));
         let said = of("/drills/stop", Some("the pager\u{1b}[2J, 3 am\nmore"));
-        assert_eq!(said, stop("the pager[2J, 3 am (the parameter /drills/stop)"));
+        assert_eq!(said, stop("the pager [2J, 3 am (the parameter /drills/stop)"));
     }
 }

@@ -9,6 +9,7 @@ use super::sketch::{Sketch, Step};
 use super::terms::{self, line, literal};
 use super::write::Out;
 use super::{Left, shell};
+use crate::command::plain_command;
 
 /// Whether a document, or a text that a ConfigMap holds, has this key.
 pub(super) fn holds(top: &At<'_>, key: &str) -> bool {
@@ -197,7 +198,7 @@ fn steps(sketch: &mut Sketch, at: &At<'_>) {
 
 fn run(sketch: &mut Sketch, said: &str, command: &At<'_>, mut rest: Vec<(&'static str, Out)>) {
     let text = command.text().unwrap_or_default();
-    let words = shell::words(text).filter(|words| words.first().is_some_and(|word| shell::is_program(word)));
+    let words = plain_command(text).filter(|words| words.first().is_some_and(|word| shell::is_program(word)));
     let Some(words) = words else {
         let sentence = format!("{said}. Run: {}", text.trim());
         let sentence: String =

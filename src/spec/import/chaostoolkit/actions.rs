@@ -3,11 +3,11 @@
 //! A target that could choose more than the original is never written: then the whole action is left.
 
 use super::super::document::At;
-use super::super::shell;
 use super::super::sketch::Step;
 use super::super::terms::{line, literal, seconds};
 use super::super::write::Out;
 use super::{Carried, kind};
+use crate::command::plain_command;
 
 /// Carries an action over as a step that waits for `after`. Gives what comes after it waits for.
 pub(super) fn step(carried: &mut Carried, at: &At<'_>, after: Vec<String>) -> Vec<String> {
@@ -46,7 +46,7 @@ pub(super) fn step(carried: &mut Carried, at: &At<'_>, after: Vec<String>) -> Ve
 pub(super) fn argv(carried: &mut Carried, at: &At<'_>) -> Option<Vec<String>> {
     let provider = at.get("provider")?;
     let path = provider.text_of("path").filter(|path| !path.trim().is_empty())?;
-    let mut words = match shell::words(path) {
+    let mut words = match plain_command(path) {
         Some(words) if words.len() == 1 => words,
         // Chaos Toolkit takes the whole path as the program's name.
         _ => vec![path.to_owned()],
@@ -88,7 +88,7 @@ fn plain(carried: &Carried, text: &str) -> Option<Vec<String>> {
         rest = after;
     }
     masked.push_str(rest);
-    let words = shell::words(&format!("x {masked}"))?;
+    let words = plain_command(&format!("x {masked}"))?;
     let restore = |word: &String| {
         let mut word = word.clone();
         for (index, name) in names.iter().enumerate() {
