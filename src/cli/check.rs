@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Args, ValueEnum};
 
@@ -63,20 +64,12 @@ pub struct CheckArgs {
 /// Checks the files; the problems go to `out`, what people want to know beside them to `err`. Gives the exit
 /// code: 0, or 2 when a file is wrong.
 pub fn check(args: &CheckArgs, color: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let current = [PathBuf::from(".")];
-    let paths = if args.paths.is_empty() { &current[..] } else { &args.paths[..] };
     let mut round = Round::default();
-    for path in paths {
-        if path.is_dir() {
-            let files = spec::yaml_files(path);
-            if files.is_empty() {
-                round.notes.push(format!("{}: no .yaml files here", path.display()));
-            }
-            files.iter().try_for_each(|file| round.file(file, false, args.fix, err))?;
-        } else {
-            round.file(path, true, args.fix, err)?;
-        }
+    let files = round.gather(&args.paths);
+    if args.fix {
+        files.iter().try_for_each(|file| fix::fix(&file.path, err))?;
     }
+    round.take(in_parallel(&files, examine));
     let denied = args.deny == Some(Deny::Warnings);
     let exit = if round.wrong() > 0 || (denied && round.warned() > 0) { 2 } else { 0 };
     round.write(args.format, color, (denied, exit), out)?;
@@ -97,39 +90,71 @@ struct Round {
     notes: Vec<String>,
 }
 
+/// A file to check.
+struct Asked {
+    path: PathBuf,
+    /// Whether it was named itself, and not only the folder that it is in.
+    named: bool,
+}
+
+/// What became of a file: what is wrong with it, or why it was passed over.
+enum Finding {
+    Sheet(Diagnostics),
+    Note(String),
+}
+
+/// Checks one file. One that was named must be something that can be checked.
+fn examine(file: &Asked) -> Finding {
+    let path = &file.path;
+    let checked = match is_project(path) {
+        true => Project::read(path).map(|_| Checked::Experiment(Diagnostics::none(path))),
+        false => spec::check(path),
+    };
+    match checked {
+        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::ConfigMap(found)) | Err(found) => {
+            Finding::Sheet(found.without_idle_text())
+        }
+        Ok(Checked::Later(kind)) => {
+            Finding::Note(format!("{}: a {kind} is not checked by this version", path.display()))
+        }
+        Ok(Checked::Other) if !file.named => {
+            Finding::Note(format!("{}: skipped, since it has no `kind:`", path.display()))
+        }
+        Ok(Checked::Other) => {
+            // Read again as what it was named for, so that it says what is missing.
+            let read = spec::load(path, &spec::Given::default());
+            Finding::Sheet(read.err().unwrap_or_else(|| Diagnostics::none(path)))
+        }
+    }
+}
+
 impl Round {
-    /// Checks one file, after mending it if that is asked for. One that was `named` must be something that can be checked.
-    fn file(&mut self, path: &Path, named: bool, mend: bool, err: &mut dyn Write) -> io::Result<()> {
-        let shown = tidy(path);
-        if mend {
-            fix::fix(&shown, err)?;
+    /// The files that the paths mean, in their order; the current folder's when there is no path.
+    fn gather(&mut self, paths: &[PathBuf]) -> Vec<Asked> {
+        let current = [PathBuf::from(".")];
+        let paths = if paths.is_empty() { &current[..] } else { paths };
+        let mut files = Vec::new();
+        for path in paths {
+            if !path.is_dir() {
+                files.push(Asked { path: tidy(path), named: true });
+                continue;
+            }
+            let inside = spec::yaml_files(path);
+            if inside.is_empty() {
+                self.notes.push(format!("{}: no .yaml files here", path.display()));
+            }
+            files.extend(inside.iter().map(|file| Asked { path: tidy(file), named: false }));
         }
-        let checked = match is_project(&shown) {
-            true => Project::read(&shown).map(|_| Checked::Experiment(Diagnostics::none(&shown))),
-            false => spec::check(&shown),
-        };
-        match checked {
-            Ok(
-                Checked::Experiment(diagnostics)
-                | Checked::Runbook(diagnostics)
-                | Checked::ConfigMap(diagnostics),
-            )
-            | Err(diagnostics) => {
-                self.sheets.push(diagnostics);
-            }
-            Ok(Checked::Later(kind)) => {
-                self.notes.push(format!("{}: a {kind} is not checked by this version", shown.display()));
-            }
-            Ok(Checked::Other) if !named => {
-                self.notes.push(format!("{}: skipped, since it has no `kind:`", shown.display()));
-            }
-            Ok(Checked::Other) => {
-                // Read again as what it was named for, so that it says what is missing.
-                let read = spec::load(&shown, &spec::Given::default());
-                self.sheets.push(read.err().unwrap_or_else(|| Diagnostics::none(&shown)));
+        files
+    }
+
+    fn take(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            match finding {
+                Finding::Sheet(sheet) => self.sheets.push(sheet),
+                Finding::Note(note) => self.notes.push(note),
             }
         }
-        Ok(())
     }
 
     /// How many files have errors.
@@ -190,6 +215,37 @@ impl Round {
             _ => Ok(()),
         }
     }
+}
+
+/// What `work` makes of each item, in their order, on as many threads as there are processors. Few items are not worth
+/// a thread.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    /// As many as take longer than a thread takes to start.
+    const WORTH_A_THREAD: usize = 16;
+    let most = items.len().div_ceil(WORTH_A_THREAD);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(most);
+    if threads <= 1 {
+        return items.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return done };
+            done.push((at, work(item)));
+        }
+    };
+    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
+        let mut done = worker();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What is wrong with a text that stands in the file at `path`; `None` for a file that is not checked.

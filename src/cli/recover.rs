@@ -193,7 +193,8 @@ impl Recovery<'_> {
         let texts = |runbooks: &[RunbookFacts]| -> Vec<String> {
             runbooks.iter().map(|runbook| runbook.sha256.clone()).collect()
         };
-        let same = loaded.source.sha256 == facts.sha256 && texts(&loaded.runbooks) == texts(&facts.runbooks);
+        let same =
+            loaded.source.sha256() == facts.sha256 && texts(&loaded.runbooks) == texts(&facts.runbooks);
         same.then_some(loaded)
     }
 

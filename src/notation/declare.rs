@@ -35,7 +35,7 @@ macro_rules! record {
 
         impl $crate::notation::decode::Decode for $name {
             fn expects() -> String {
-                let known: &[&str] = &[$( stringify!($field).trim_start_matches("r#") ),*];
+                let known: &[&str] = &[$( $crate::notation::decode::bare(stringify!($field)) ),*];
                 if known.is_empty() { "an empty mapping: {}".to_owned() } else { format!("a mapping with {}", known.join(", ")) }
             }
 
@@ -46,7 +46,7 @@ macro_rules! record {
                         let shape = <$ty as $crate::notation::decode::Decode>::schema(_shapes);
                         let about = $crate::notation::decode::join_docs(&[$($fdoc),*]);
                         properties.push((
-                            stringify!($field).trim_start_matches("r#"),
+                            $crate::notation::decode::bare(stringify!($field)),
                             $crate::notation::shape::described(shape, about),
                         ));
                     )*
@@ -69,10 +69,10 @@ macro_rules! record {
                 node: &$crate::notation::yaml::Node,
                 cx: &mut $crate::notation::decode::Context<'_>,
             ) -> Option<Self> {
-                let entries = $crate::notation::decode::entries(node, cx, &Self::expects())?;
+                let entries = $crate::notation::decode::entries_for::<Self>(node, cx)?;
                 $crate::notation::decode::unknown_keys(
                     entries,
-                    &[$( stringify!($field).trim_start_matches("r#") ),*],
+                    &[$( $crate::notation::decode::bare(stringify!($field)) ),*],
                     cx,
                 );
                 $(
@@ -83,7 +83,7 @@ macro_rules! record {
                         $crate::notation::decode::field(
                             entries,
                             node.span,
-                            stringify!($field).trim_start_matches("r#"),
+                            $crate::notation::decode::bare(stringify!($field)),
                             default,
                             cx,
                         )
@@ -109,7 +109,7 @@ macro_rules! record {
                                 .or_else(|| Some(stringify!($default).to_owned()));
                         )?
                         $crate::notation::decode::Field {
-                            name: stringify!($field).trim_start_matches("r#"),
+                            name: $crate::notation::decode::bare(stringify!($field)),
                             about: $crate::notation::decode::join_docs(&[$($fdoc),*]),
                             expects: <$ty as $crate::notation::decode::Decode>::expects(),
                             required: shown.is_none()
@@ -215,8 +215,7 @@ macro_rules! choice {
                 node: &$crate::notation::yaml::Node,
                 cx: &mut $crate::notation::decode::Context<'_>,
             ) -> Option<Self> {
-                let expects = <Self as $crate::notation::decode::Decode>::expects();
-                let entries = $crate::notation::decode::entries(node, cx, &expects)?;
+                let entries = $crate::notation::decode::entries_for::<Self>(node, cx)?;
                 let [(key, value)] = entries else {
                     cx.report(
                         $crate::notation::decode::Problem::new(
@@ -224,7 +223,7 @@ macro_rules! choice {
                             node.span,
                             format!("expected exactly one {}, found {}", $what, entries.len()),
                         )
-                        .label(format!("expected {expects}")),
+                        .label(format!("expected {}", <Self as $crate::notation::decode::Decode>::expects())),
                     );
                     return None;
                 };
@@ -274,8 +273,7 @@ macro_rules! words {
                 node: &$crate::notation::yaml::Node,
                 cx: &mut $crate::notation::decode::Context<'_>,
             ) -> Option<Self> {
-                let expects = <Self as $crate::notation::decode::Decode>::expects();
-                match cx.text(node, &expects)?.as_str() {
+                match cx.text_for::<Self>(node)?.as_str() {
                     $( $word => Some(Self::$variant), )*
                     other => {
                         let known: &[&str] = &[$($word),*];

@@ -93,6 +93,15 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The scalar at `node`, as [`text`](Context::text), where a `T` is expected: what that looks like is only put into words
+    /// when it is something else.
+    pub fn text_for<T: Decode>(&mut self, node: &Node) -> Option<String> {
+        match &node.value {
+            Value::Scalar { .. } => self.text(node, ""),
+            _ => self.text(node, &T::expects()),
+        }
+    }
+
     /// Reports that the value at `node` is not what was expected.
     pub fn unexpected(&mut self, code: Code, node: &Node, expects: &str) {
         let problem = self.mismatch(code, node, expects);
@@ -367,7 +376,7 @@ impl Decode for Duration {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         match super::units::duration(&text) {
             Some(duration) => Some(duration),
             None => {
@@ -418,7 +427,7 @@ impl<T: Decode> Decode for IndexMap<String, T> {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let entries = entries(node, cx, &Self::expects())?;
+        let entries = entries_for::<Self>(node, cx)?;
         let read: Vec<Option<(String, T)>> = entries
             .iter()
             .map(|(key, node)| T::decode(node, cx).map(|value| (key.text.clone(), value)))
@@ -437,7 +446,7 @@ impl<T: Decode> Decode for IndexMap<SpannedName, T> {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let entries = entries(node, cx, &Self::expects())?;
+        let entries = entries_for::<Self>(node, cx)?;
         let read: Vec<Option<(SpannedName, T)>> = entries
             .iter()
             .map(|(key, node)| {
@@ -486,6 +495,14 @@ pub fn entries<'n>(node: &'n Node, cx: &mut Context<'_>, expects: &str) -> Optio
             cx.unexpected(Code::WrongShape, node, expects);
             None
         }
+    }
+}
+
+/// The entries of the mapping at `node`, where a `T` is expected; reports anything else.
+pub fn entries_for<'n, T: Decode>(node: &'n Node, cx: &mut Context<'_>) -> Option<&'n [(Key, Node)]> {
+    match &node.value {
+        Value::Map(entries) => Some(entries),
+        _ => entries(node, cx, &T::expects()),
     }
 }
 
@@ -578,6 +595,14 @@ fn near<'k>(name: &str, known: &[&'k str]) -> Vec<&'k str> {
         distance <= (candidate.chars().count().max(3) / 3).max(1)
     };
     known.iter().filter(near).copied().collect()
+}
+
+/// A field's name as it is written in a file: `r#for` is `for`.
+pub const fn bare(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
 }
 
 /// The lines of a doc comment as one text.

@@ -100,8 +100,11 @@ fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
             .help("is this the right file? a drill fits on a few pages");
         return (String::new(), Some(problem));
     }
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    if let Err(error) = std::str::from_utf8(bytes) {
+    let (text, error) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(error) => (String::from_utf8_lossy(bytes).into_owned(), Some(error)),
+    };
+    if let Some(error) = error {
         // Up to the first bad byte, the offsets of the bytes and of the lossy text agree.
         let at = error.valid_up_to();
         let byte = bytes.get(at).copied().unwrap_or_default();
@@ -116,7 +119,14 @@ fn text_of(bytes: &[u8]) -> (String, Option<Problem>) {
         return (text, Some(problem));
     }
     let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-    if let Some((at, c)) = text.char_indices().find(|(_, c)| control(*c)) {
+    // The bytes that control characters begin with: most texts have none, and are not read letter by letter.
+    // Without a way out of the loop, so that the compiler takes many bytes at once.
+    let begins = |byte: u8| (byte < 32 && !matches!(byte, 9 | 10 | 13)) | (byte == 0x7f) | (byte == 0xc2);
+    let found = text
+        .bytes()
+        .fold(false, |any, byte| any | begins(byte))
+        .then(|| text.char_indices().find(|(_, c)| control(*c)));
+    if let Some((at, c)) = found.flatten() {
         let what = if c == '\0' { "a NUL byte" } else { "a control character" };
         let problem = Problem::new(
             Code::ControlCharacter,

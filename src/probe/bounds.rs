@@ -23,7 +23,7 @@ impl Decode for Number {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let read = match text.strip_suffix('%') {
             Some(_) => units::ratio(&text),
             None => text.parse::<f64>().ok().filter(|number| number.is_finite()),

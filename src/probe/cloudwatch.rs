@@ -108,7 +108,7 @@ impl Decode for Statistic {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let read = Statistic::parse(&text);
         if read.is_none() {
             cx.unexpected(Code::NotAnArgument, node, &Self::expects());
@@ -131,7 +131,7 @@ impl Decode for Period {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let fits = |period: &Duration| {
             let seconds = period.as_secs();
             let whole = period.subsec_nanos() == 0 && seconds > 0 && seconds <= 86_400;

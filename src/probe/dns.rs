@@ -154,7 +154,7 @@ impl Decode for Servers {
         {
             return Vec::decode(node, cx).map(Servers::At);
         }
-        let found = matches!(&node.value, Value::Scalar { .. }).then(|| cx.text(node, &Self::expects()));
+        let found = matches!(&node.value, Value::Scalar { .. }).then(|| cx.text_for::<Self>(node));
         match found {
             Some(Some(text)) if text == "authoritative" => Some(Servers::Authoritative),
             // Reported, or not known yet.
@@ -191,7 +191,7 @@ impl Decode for Recursor {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        match cx.text(node, &Self::expects())?.as_str() {
+        match cx.text_for::<Self>(node)?.as_str() {
             "system" => Some(Recursor::System),
             text => match Server::read(text) {
                 Some(server) => Some(Recursor::At(server)),
@@ -214,7 +214,7 @@ impl Decode for Server {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let server = Server::read(&text);
         if server.is_none() {
             cx.unexpected(Code::NotAnAddress, node, &Self::expects());

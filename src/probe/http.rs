@@ -244,7 +244,7 @@ impl Decode for Url {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         match reqwest::Url::parse(&text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(Url(url)),
             _ => {
@@ -271,7 +271,7 @@ impl Decode for Method {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         match reqwest::Method::from_bytes(text.as_bytes()) {
             Ok(method) if known.contains(&method.as_str()) => Some(Method(method)),
@@ -342,7 +342,7 @@ impl Decode for Statuses {
         let read: Vec<Option<(u16, u16)>> = nodes
             .into_iter()
             .map(|node| {
-                let text = cx.text(node, &Self::expects())?;
+                let text = cx.text_for::<Self>(node)?;
                 let range = Statuses::one(&text);
                 if range.is_none() {
                     cx.unexpected(Code::NotAnArgument, node, &Self::expects());

@@ -57,7 +57,7 @@ pub(crate) fn dsn<T>(node: &Node, cx: &mut Context<'_>, store: &str) -> Option<T
 where
     T: Decode + FromStr<Err = String>,
 {
-    let text = cx.text(node, &T::expects())?;
+    let text = cx.text_for::<T>(node)?;
     let read = text.parse();
     if let Err(why) = &read {
         cx.report(

@@ -80,7 +80,7 @@ impl Decode for Address {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let address = Address::parse(&text);
         if address.is_none() {
             cx.unexpected(Code::NotAnAddress, node, &Self::expects());

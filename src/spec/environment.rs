@@ -15,7 +15,8 @@ use super::values::{Bindings, Piece, pieces};
 use super::{later, lint};
 use crate::notation::code::Code;
 use crate::notation::decode::{
-    Context, Decode, Problem, Spanned, SpannedName, entries, field, kind_of, nearest, unknown_keys,
+    Context, Decode, Problem, Spanned, SpannedName, entries, entries_for, field, kind_of, nearest,
+    unknown_keys,
 };
 use crate::notation::shape::{self, Shapes};
 use crate::notation::yaml::{Key, Node, Span, Value};
@@ -177,7 +178,7 @@ impl Decode for ParameterName {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let name = cx.text(node, &Self::expects())?;
+        let name = cx.text_for::<Self>(node)?;
         // As PutParameter takes them; and a name with a path starts with a slash.
         let fits = !name.is_empty()
             && name.len() <= 1011
@@ -241,7 +242,7 @@ impl Decode for Templates {
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let mut read = IndexMap::new();
-        for (key, value) in entries(node, cx, &Self::expects())? {
+        for (key, value) in entries_for::<Self>(node, cx)? {
             match &value.value {
                 Value::Scalar { text, .. } => match pieces(text) {
                     Ok(_) => {
@@ -276,7 +277,7 @@ pub struct Project {
 impl Project {
     /// A project without a file: it knows the lab only. `path` is where the file was looked for.
     pub fn empty(path: &Path) -> Project {
-        let source = Source { path: path.display().to_string(), text: String::new(), sha256: String::new() };
+        let source = Source { path: path.display().to_string(), text: String::new() };
         Project { path: path.to_owned(), source, environments: Vec::new(), store: None }
     }
 

@@ -89,7 +89,7 @@ impl Experiment {
             controls: self.controls.clone(),
             path: source.path.clone(),
             text: source.text.clone(),
-            sha256: source.sha256.clone(),
+            sha256: source.sha256(),
             runbooks: Vec::new(),
         }
     }
@@ -362,7 +362,7 @@ impl Decode for Ratio {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let ratio = units::ratio(&text).map(Ratio);
         if ratio.is_none() {
             let mut problem = cx.mismatch(Code::NotAPercentage, node, &Self::expects());
@@ -400,7 +400,7 @@ impl Decode for Latency {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let entries = crate::notation::decode::entries(node, cx, &Self::expects())?;
+        let entries = crate::notation::decode::entries_for::<Self>(node, cx)?;
         let mut limits = Some(Vec::new());
         for (key, node) in entries {
             let percentile = Self::PERCENTILES.iter().find(|(name, _)| *name == key.text);

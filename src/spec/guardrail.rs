@@ -190,7 +190,7 @@ impl Decode for Percentile {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let number = text.strip_prefix('p').unwrap_or(&text).parse::<f64>().ok();
         let read = number.filter(|number| (50.0..=99.99).contains(number)).map(Percentile);
         if read.is_none() {

@@ -166,7 +166,7 @@ impl Decode for Zone {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let name = cx.text(node, &Self::expects())?;
+        let name = cx.text_for::<Self>(node)?;
         match TimeZone::get(&name) {
             Ok(zone) => Some(Zone(zone)),
             Err(_) => {
@@ -217,7 +217,7 @@ impl Decode for TimeOfDay {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let read = TimeOfDay::parse(&text);
         if read.is_none() {
             cx.unexpected(Code::NotATimeOfDay, node, &Self::expects());
@@ -245,7 +245,7 @@ impl Decode for Freeze {
     }
 
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
-        let text = cx.text(node, &Self::expects())?;
+        let text = cx.text_for::<Self>(node)?;
         let (from, to) = text.split_once("..").unwrap_or((&text, &text));
         let (Some(from), Some(to)) = (date(from), date(to)) else {
             cx.unexpected(Code::NotADate, node, &Self::expects());

@@ -1,5 +1,7 @@
 //! Words of the language that this version does not read yet: named, so that nobody hunts for a typo.
 
+use std::borrow::Cow;
+
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Problem};
 use crate::notation::yaml::{Key, Node, Span, Value};
@@ -52,8 +54,11 @@ pub(super) fn problem(word: &str, what: &str, span: Span) -> Problem {
 }
 
 /// Reports the keys of a mapping that are not read yet, and gives the mapping without them.
-pub(super) fn without(node: &Node, later: &[Later], cx: &mut Context<'_>) -> Node {
-    let Value::Map(entries) = &node.value else { return node.clone() };
+pub(super) fn without<'n>(node: &'n Node, later: &[Later], cx: &mut Context<'_>) -> Cow<'n, Node> {
+    let Value::Map(entries) = &node.value else { return Cow::Borrowed(node) };
+    if !entries.iter().any(|(key, _)| later.iter().any(|(word, _)| *word == key.text)) {
+        return Cow::Borrowed(node);
+    }
     let mut kept: Vec<(Key, Node)> = Vec::new();
     for (key, value) in entries {
         match later.iter().find(|(word, _)| *word == key.text) {
@@ -61,5 +66,5 @@ pub(super) fn without(node: &Node, later: &[Later], cx: &mut Context<'_>) -> Nod
             None => kept.push((key.clone(), value.clone())),
         }
     }
-    Node { span: node.span, value: Value::Map(kept) }
+    Cow::Owned(Node { span: node.span, value: Value::Map(kept) })
 }

@@ -44,8 +44,8 @@ pub(super) fn draft(draft: &Draft) -> Vec<Problem> {
 /// The rules about values: variables in use have one, passwords are not written down, AWS's names can be names.
 pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let used = used_variables(root);
-    for name in draft.variables.keys().filter(|name| complete && used.contains(&name.text)) {
+    let used = if complete { used_variables(root) } else { HashSet::new() };
+    for name in draft.variables.keys().filter(|name| used.contains(name.text.as_str())) {
         if !bindings.has_value(&name.text) {
             let problem = Problem::new(
                 Code::NoValueGiven,
@@ -86,7 +86,7 @@ pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
         );
     };
     let used = used_variables(root);
-    for name in draft.variables.keys().filter(|name| !used.contains(&name.text)) {
+    for name in draft.variables.keys().filter(|name| !used.contains(name.text.as_str())) {
         idle(Code::UnusedVariable, "variable", &name.text, name.span);
     }
     let aimed: HashSet<&str> =
@@ -97,14 +97,14 @@ pub(super) fn unused(root: &Node, draft: &Draft) -> Vec<Problem> {
     problems
 }
 
-fn used_variables(root: &Node) -> HashSet<String> {
+fn used_variables(root: &Node) -> HashSet<&str> {
     let mut used = HashSet::new();
-    visit(root, &mut |text, _| used.extend(variables_in(text).into_iter().map(str::to_owned)));
+    visit(root, &mut |text, _| used.extend(variables_in(text)));
     used
 }
 
 /// Calls `see` with every scalar of the tree.
-fn visit(node: &Node, see: &mut dyn FnMut(&str, Span)) {
+fn visit<'n>(node: &'n Node, see: &mut dyn FnMut(&'n str, Span)) {
     match &node.value {
         Value::Null => {}
         Value::Scalar { text, .. } => see(text, node.span),

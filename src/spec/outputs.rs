@@ -68,6 +68,9 @@ pub(super) fn read(inside: &[(Key, Node)], cx: &mut Context<'_>) -> Vec<Output> 
 
 /// The outputs that a text refers to.
 fn references(text: &str) -> Vec<&str> {
+    if !text.contains('$') {
+        return Vec::new();
+    }
     let found = pieces(text).unwrap_or_default().into_iter();
     let named = found.filter_map(|piece| match piece {
         Piece::Reference(reference) => reference.split_once(':'),

@@ -61,7 +61,7 @@ pub(super) struct Gathered {
 pub(super) struct Shelf<'a> {
     /// What the caller knows beside the files.
     pub(super) given: &'a Given,
-    /// The files being read, outermost first, as the system knows them.
+    /// The files being read, outermost first.
     pub(super) trail: Vec<PathBuf>,
     /// How many were read.
     pub(super) read: &'a Cell<usize>,
@@ -227,7 +227,7 @@ fn read(
     }
     let given = Given { values, ..shelf.given.clone() };
     let mut trail = shelf.trail.clone();
-    trail.push(canonical(file));
+    trail.push(file.to_owned());
     let inner = Shelf { given: &given, trail, read: shelf.read };
     let mut examined = examine((&shown, &text.text), &root, flaws, &inner);
     let flaws = std::mem::take(&mut examined.problems);
@@ -237,7 +237,8 @@ fn read(
         return None;
     }
     let name = examined.name.clone().unwrap_or_else(|| call.name().value);
-    Some((RunbookFacts { name, path: text.path, text: text.text, sha256: text.sha256 }, examined))
+    let sha256 = text.sha256();
+    Some((RunbookFacts { name, path: text.path, text: text.text, sha256 }, examined))
 }
 
 /// The values for a runbook's variables: those of the step over those of the environment.
@@ -323,10 +324,10 @@ fn find(from: &Path, named: &Spanned<String>, shelf: &Shelf<'_>) -> Result<PathB
         true => by_path(from, named),
         false => by_name(from, named),
     }?;
-    let canonical = canonical(&found);
-    if let Some(at) = shelf.trail.iter().position(|outer| *outer == canonical) {
-        let names = shelf.trail.get(at..).unwrap_or_default().iter().chain([&canonical]);
-        let names: Vec<String> = names.map(|path| format!("`{}`", stem(path))).collect();
+    let again = canonical(&found);
+    if let Some(at) = shelf.trail.iter().position(|outer| canonical(outer) == again) {
+        let names = shelf.trail.get(at..).unwrap_or_default().iter().chain([&found]);
+        let names: Vec<String> = names.map(|path| format!("`{}`", stem(&canonical(path)))).collect();
         return Err(Box::new(
             problem(Code::RunbookInItself, format!("runbooks run each other: {}", names.join(" → ")))
                 .label("it would never end")

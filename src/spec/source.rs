@@ -18,8 +18,13 @@ pub struct Source {
     pub path: String,
     /// The text.
     pub text: String,
+}
+
+impl Source {
     /// SHA-256 of the text, in hexadecimal.
-    pub sha256: String,
+    pub fn sha256(&self) -> String {
+        Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// What is wrong with a file. Displays as people read it, without colour.
@@ -46,6 +51,15 @@ impl Diagnostics {
     /// Nothing wrong with a file.
     pub fn none(path: &Path) -> Diagnostics {
         Diagnostics { path: path.display().to_string(), text: String::new(), problems: Vec::new() }
+    }
+
+    /// Without the text when no problem refers to it: of ten thousand files that are right, only the paths are kept.
+    #[must_use]
+    pub fn without_idle_text(mut self) -> Diagnostics {
+        if self.problems.is_empty() {
+            self.text = String::new();
+        }
+        self
     }
 
     /// The problems, sorted by place.
@@ -93,11 +107,7 @@ pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<(Source, Node, Vec<Problem
     let parsed = yaml::parse(bytes);
     let path = path.display().to_string();
     match parsed.root {
-        Some(root) => {
-            let digest = Sha256::digest(parsed.text.as_bytes());
-            let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok((Source { path, text: parsed.text, sha256 }, root, parsed.problems))
-        }
+        Some(root) => Ok((Source { path, text: parsed.text }, root, parsed.problems)),
         None => Err(Diagnostics { path, text: parsed.text, problems: parsed.problems }),
     }
 }

@@ -156,7 +156,7 @@ fn a_checksum_is_that_of_the_file() {
     let loaded = load(&path, &Given::default()).expect("an experiment");
     let bytes = std::fs::read(&path).expect("read");
     assert_eq!(loaded.source.text.as_bytes(), bytes);
-    assert_eq!(loaded.source.sha256.len(), 64);
+    assert_eq!(loaded.source.sha256().len(), 64);
 }
 
 proptest! {

@@ -45,7 +45,7 @@ pub enum Piece<'t> {
 pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Flaw> {
     let mut found = Vec::new();
     let mut rest = text;
-    while let Some(at) = rest.find("${") {
+    while let Some(at) = opening(rest) {
         let before = rest.get(..at).unwrap_or_default();
         let inside = rest.get(at + 2..).unwrap_or_default();
         if let Some(kept) = before.strip_suffix('$') {
@@ -67,8 +67,17 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Flaw> {
     Ok(found)
 }
 
+/// Where the first `${` stands. Every text of a file is asked, and few have one: this is faster than `find("${")`.
+fn opening(text: &str) -> Option<usize> {
+    let follows = |at: &usize| text.as_bytes().get(at + 1) == Some(&b'{');
+    text.match_indices('$').map(|(at, _)| at).find(follows)
+}
+
 /// The names of the variables that a text refers to.
 pub fn variables_in(text: &str) -> Vec<&str> {
+    if !text.contains('$') {
+        return Vec::new();
+    }
     let references = pieces(text).unwrap_or_default().into_iter();
     references
         .filter_map(|piece| match piece {
@@ -293,8 +302,11 @@ fn sounds_secret(name: &str) -> bool {
 /// A regular file's bytes, one more than `most` at most.
 pub(super) fn read_at_most(path: &Path, most: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    let file = std::fs::File::open(path)?;
+    // Only a hint: a file can grow, and a pipe has no length.
+    let length = file.metadata().map_or(0, |about| about.len()).min(most as u64);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

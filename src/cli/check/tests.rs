@@ -182,3 +182,34 @@ fn sarif_names_rules_places_and_fixes() {
     assert_eq!(change["insertedContent"]["text"], "hypothesis");
     assert_eq!(change["deletedRegion"], *region);
 }
+
+#[test]
+fn many_files_are_checked_at_once_and_told_in_their_order() {
+    let texts: Vec<(String, String)> = (0..100)
+        .map(|at| {
+            let name = format!("{at:03}.yaml");
+            match at % 3 {
+                0 => (name, GOOD.to_owned()),
+                1 => (name, GOOD.replace("rto: 1m", "rto: 1")),
+                _ => (name, "services: {}\n".to_owned()),
+            }
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let here = folder(&files);
+    let (code, out, err) = run(vec![here.path().to_owned()], Format::Text);
+    assert_eq!(code, 2);
+    let one_by_one: String = texts
+        .iter()
+        .filter(|(_, text)| text.starts_with("kind"))
+        .map(|(name, _)| run(vec![here.path().join(name)], Format::Text).1)
+        .collect();
+    assert_eq!(out, one_by_one);
+    assert!(out.contains("097.yaml:3:20"), "{out}");
+    let skipped: Vec<&str> = err.lines().filter_map(|line| line.split('/').next_back()).take(33).collect();
+    assert!(
+        skipped.is_sorted() && skipped.first().is_some_and(|first| first.starts_with("002.yaml:")),
+        "{err}"
+    );
+    assert!(err.ends_with("67 files checked: 33 files with errors\n"), "{err}");
+}
