@@ -245,9 +245,10 @@ fn examine(
         problems.extend(lint::values(root, draft, &bindings, given.complete));
         problems.extend(lint::draft(draft));
         outputs::lint(root, draft, &mut problems);
-        // What is never used is only worth saying of a file that is right: a slip elsewhere may be why.
+        // What is missing or never used is only worth saying of a file that is right: a slip elsewhere may be why.
         if !problems.iter().any(|problem| !problem.warning) {
             problems.extend(lint::unused(root, draft));
+            problems.extend(lint::without_undo(draft));
         }
         name = draft.name.as_ref().map(|name| name.value.clone());
         steps = runbook::outline(&draft.steps);

@@ -183,6 +183,7 @@ codes! {
     RoleWithoutCluster = 512, "a role without its cluster";
     RunTooShort = 513, "a run that is stopped before its steps may end";
     RunCannotEnd = 514, "a run that is always stopped before its end";
+    NoUndo = 515, "a program that nothing undoes";
 
     LabDeclared = 601, "an environment called `lab`";
     UnknownEnvironment = 602, "an unknown environment";

@@ -23,6 +23,7 @@ mod steps;
 
 pub(super) use commands::programs;
 pub(super) use order::waited_for;
+pub(super) use steps::without_undo;
 
 /// The rules about a draft.
 pub(super) fn draft(draft: &Draft) -> Vec<Problem> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::spec::fixture::folder;
 
-const GOOD: &str = "kind: Experiment\nname: x\nobjectives: { rto: 1m }\nprobes: { web: { http: { url: http://h/ } } }\nsteps: [{ name: s, run: [\"true\"] }]\n";
+const GOOD: &str = "kind: Experiment\nname: x\nobjectives: { rto: 1m }\nprobes: { web: { http: { url: http://h/ } } }\nsteps: [{ name: s, run: [\"true\"], undo: none }]\n";
 
 fn run(paths: Vec<PathBuf>, format: Format) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -72,7 +72,7 @@ fn machines_get_lines_and_columns() {
     assert!(out.lines().all(|line| line.starts_with("::")), "{out}");
 }
 
-const WARNS: &str = "kind: Experiment\nname: x\nprobes: { web: { http: { url: http://h/ } } }\nsteps: [{ name: s, run: [\"true\"] }]\n";
+const WARNS: &str = "kind: Experiment\nname: x\nprobes: { web: { http: { url: http://h/ } } }\nsteps: [{ name: s, run: [\"true\"], undo: none }]\n";
 
 #[test]
 fn warnings_fail_a_check_only_when_they_are_denied() {

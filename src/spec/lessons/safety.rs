@@ -97,4 +97,11 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nobjectives: { rto: 2m }\nrecovery: { observe: 20m }\nstop_when:\n  - { elapsed: 15m }\n",
         "\nobjectives: { rto: 2m }\nrecovery: { observe: 5m }\nstop_when:\n  - { elapsed: 15m }\n",
     ),
+    warning(
+        Code::NoUndo,
+        "firedrill knows how to undo its own actions, and nothing of a program: what it changes stays changed when the run ends or is \
+         aborted. Either another program takes it back, or the file says that nothing is to be taken back.",
+        "\nsteps:\n  - { name: cut it off, run: [\"true\"] }\n",
+        "\nsteps:\n  - { name: cut it off, run: [\"true\"], undo: [\"true\"] }\n",
+    ),
 ];

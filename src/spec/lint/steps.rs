@@ -143,6 +143,30 @@ fn action(draft: &Draft, step: &StepDraft, problems: &mut Vec<Problem>) {
     }
 }
 
+/// The programs of an experiment that nothing undoes: they are all that firedrill cannot know how to undo. In a runbook
+/// they are what the runbook is for.
+pub(in crate::spec) fn without_undo(draft: &Draft) -> Vec<Problem> {
+    match draft.kind {
+        FileKind::Experiment => draft.steps.iter().filter_map(silent).collect(),
+        FileKind::Runbook => Vec::new(),
+    }
+}
+
+fn silent(step: &StepDraft) -> Option<Problem> {
+    let deed = step.deed.as_ref()?;
+    let silent = step.undo == Some(None) && deed.undo.is_none() && step.irreversible == Some(false);
+    if deed.key.value != "run" || deed.value.is_none() || !silent {
+        return None;
+    }
+    let problem =
+        Problem::new(Code::NoUndo, deed.key.span, "nothing says how to undo what this program does")
+            .label("what it changes stays changed, also when the run is aborted")
+            .help(
+                "give the step an undo, `undo: [program, argument]`, or say that it needs none: `undo: none`",
+            );
+    Some(problem.warning())
+}
+
 fn measure_from(draft: &Draft, from: &Spanned<String>, problems: &mut Vec<Problem>) {
     let named = draft.steps.iter().find_map(|step| Some((step, step.called(from)?)));
     let Some((step, kind)) = named else {
