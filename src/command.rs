@@ -32,6 +32,8 @@ pub struct Finding {
     pub warning: bool,
     /// Whether nothing is wrong, and an action of firedrill would do the same better.
     pub offer: bool,
+    /// Whether it is a word that only a shell understands, where there is none.
+    pub shell: bool,
 }
 
 /// Where a finding is.
@@ -53,6 +55,7 @@ impl Finding {
             help: None,
             warning: false,
             offer: false,
+            shell: false,
         }
     }
 
@@ -79,7 +82,11 @@ pub fn judge(argv: &[&str]) -> Vec<Finding> {
     let Some((program, arguments)) = words.split_first() else { return Vec::new() };
     let mut findings = match name(program) {
         "sh" | "bash" | "dash" | "zsh" => script(arguments),
-        _ => command(words),
+        _ => {
+            let mut findings = command(words);
+            findings.extend(shell_word(words));
+            findings
+        }
     };
     findings.iter_mut().for_each(|finding| finding.place.word += skipped);
     findings
@@ -93,6 +100,24 @@ fn command(words: &[&str]) -> Vec<Finding> {
         "terraform" => terraform::judge(words),
         _ => Vec::new(),
     }
+}
+
+/// The first word that only a shell understands, in a command that has none.
+fn shell_word(words: &[&str]) -> Option<Finding> {
+    // They hand their words to a shell, maybe elsewhere, or take such words themselves.
+    const TAKES: [&str; 8] = ["ssh", "su", "watch", "parallel", "eval", "expr", "test", "["];
+    const SHELL: [&str; 10] = ["|", "||", "&&", "&", ">", ">>", "<", "2>", "2>&1", "2>/dev/null"];
+    let program = name(words.first()?);
+    if TAKES.contains(&program) {
+        return None;
+    }
+    let at = words.iter().position(|word| SHELL.contains(word))?;
+    let message = format!("`{}` means something to a shell only, and there is none here", words.get(at)?);
+    let finding = Finding::new(at, message)
+        .label(format!("an argument of `{}`", clip(program)))
+        .help("give the line to a shell: [sh, -c, \"… | …\"]")
+        .warning();
+    Some(Finding { shell: true, ..finding })
 }
 
 /// The last part of a program's path.

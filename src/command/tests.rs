@@ -146,6 +146,23 @@ fn what_an_action_cannot_do_is_left_to_the_program() {
 }
 
 #[test]
+fn a_word_for_a_shell_is_found_where_there_is_none() {
+    assert_eq!(
+        found(&["sort", "names", "|", "head", ">", "first"]),
+        ["2: `|` means something to a shell only, and there is none here"]
+    );
+    assert_eq!(found(&["sudo", "sync", "&&", "ls"]).len(), 1);
+    for right in [
+        &["sh", "-c", "sort names | head"][..],
+        &["ssh", "web-1", "ls", "|", "wc"],
+        &["expr", "1", "|", "0"],
+        &["echo", "a|b", ";"],
+    ] {
+        assert_eq!(found(right), [""; 0], "{right:?}");
+    }
+}
+
+#[test]
 fn the_nearest_name_is_near() {
     let known = ["promote-read-replica", "reboot-db-instance", "rds"];
     assert_eq!(nearest("promote-read-replicas", known.into_iter()), Some("promote-read-replica"));

@@ -144,6 +144,7 @@ codes! {
     OutputTwice = 325, "two outputs of the same name";
     OutputTooEarly = 326, "an output that may not be there yet";
     ForPeople = 327, "a part of a procedure that only people can do";
+    ShellWord = 328, "a word that only a shell understands";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";
@@ -183,7 +184,8 @@ codes! {
     RoleWithoutCluster = 512, "a role without its cluster";
     RunTooShort = 513, "a run that is stopped before its steps may end";
     RunCannotEnd = 514, "a run that is always stopped before its end";
-    NoUndo = 515, "a program that nothing undoes";
+    AccessKey = 515, "an AWS access key in the file";
+    NoUndo = 516, "a program that nothing undoes";
 
     LabDeclared = 601, "an environment called `lab`";
     UnknownEnvironment = 602, "an unknown environment";

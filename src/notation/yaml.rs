@@ -290,8 +290,16 @@ impl<'i> Builder<'i> {
             char_at(self.text, at),
             format!("this is not YAML: {}", error.info()),
         );
-        let tab = line.trim_start_matches(' ').starts_with('\t');
-        if tab || matches!(error.kind(), ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed) {
+        let tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+        // Text that goes on in the next line is where the parser still is.
+        let below = self.text.get(start..).unwrap_or_default().lines().nth(1).filter(|line| tabbed(line));
+        if let Some(below) = below.filter(|_| error.info().contains("found a tab")) {
+            let at = start + line.len() + 1 + (below.len() - below.trim_start_matches(' ').len());
+            return Problem { code: Code::TabIndentation, span: char_at(self.text, at), ..problem }
+                .label("a tab")
+                .help("YAML is indented with spaces only");
+        }
+        if tabbed(line) || matches!(error.kind(), ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed) {
             return Problem { code: Code::TabIndentation, ..problem }
                 .label("a tab")
                 .help("YAML is indented with spaces only");
@@ -308,6 +316,11 @@ impl<'i> Builder<'i> {
         {
             return Problem { code: Code::LeftOpen, ..problem }
                 .help("is a quote or a bracket left open above? text with `: ` in it needs quotes");
+        }
+        if error.info().contains("while parsing a block") {
+            return problem.help(
+                "is this line indented like those it belongs to? the keys of a mapping begin in one column",
+            );
         }
         problem
     }

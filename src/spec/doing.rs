@@ -10,6 +10,7 @@ use super::people::Approval;
 use crate::action::Action;
 use crate::aws::find::Target;
 use crate::notation::decode::{Spanned, SpannedName};
+use crate::notation::yaml::Span;
 use crate::probe::Probe;
 use crate::words;
 
@@ -115,6 +116,8 @@ pub struct Program {
     pub argv: Vec<String>,
     /// Environment variables added to those of this process.
     pub env: IndexMap<String, String>,
+    /// Where its name stands in the file.
+    pub place: Span,
 }
 
 /// Something that must be seen before a step counts as done.

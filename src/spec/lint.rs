@@ -70,9 +70,29 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
                     .warning(),
             );
         }
+        if has_access_key(text) {
+            problems.push(
+                Problem::new(Code::AccessKey, span, "an AWS access key is written in the file")
+                    .label("it belongs to whoever reads the file, until it is deactivated")
+                    .help(
+                        "write ${env:AWS_ACCESS_KEY_ID}, or name a `profile` or a `role` in the environment",
+                    )
+                    .warning(),
+            );
+        }
     });
     resources::resources(root, &mut problems);
     problems
+}
+
+/// Whether an access key's id is in the text: `AKIA` or, for a session's, `ASIA`, and 16 letters and digits.
+fn has_access_key(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| {
+        word.len() == 20
+            && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+            && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    })
 }
 
 /// What is declared and never used.

@@ -371,12 +371,26 @@ record! {
 fn run(node: &Node, cx: &mut Context<'_>) -> Option<(Program, Option<Program>, Option<Duration>)> {
     if !matches!(node.value, Value::Map(_)) {
         let argv = Argv::decode(node, cx)?;
-        return Some((Program { argv: argv.0, env: IndexMap::new() }, None, None));
+        return Some((Program { argv: argv.0, env: IndexMap::new(), place: first(node) }, None, None));
     }
     let options = RunOptions::decode(node, cx)?;
     let env = options.env.unwrap_or_default();
-    let undo = options.undo.map(|argv| Program { argv: argv.0, env: env.clone() });
-    Some((Program { argv: options.program.0, env }, undo, options.timeout))
+    let place = |key| key_of(node, key).map_or(node.span, |(_, words)| first(words));
+    let undo = options.undo.map(|argv| Program { argv: argv.0, env: env.clone(), place: place("undo") });
+    Some((Program { argv: options.program.0, env, place: place("program") }, undo, options.timeout))
+}
+
+/// The place of a list's first word.
+fn first(words: &Node) -> Span {
+    match &words.value {
+        Value::List(words) => words.first().map_or_else(Span::default, |word| word.span),
+        _ => words.span,
+    }
+}
+
+fn key_of<'n>(node: &'n Node, name: &str) -> Option<&'n (Key, Node)> {
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|(key, _)| key.text == name)
 }
 
 /// A program and its arguments; not empty.
@@ -452,11 +466,15 @@ impl Decode for Program {
     fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let (program, undo, timeout) = run(node, cx)?;
         if undo.is_some() || timeout.is_some() {
-            cx.report(Problem::new(
-                Code::UndoOfUndo,
-                node.span,
-                "an undo takes neither `undo` nor `timeout` of its own",
-            ));
+            let key = key_of(node, if undo.is_some() { "undo" } else { "timeout" });
+            cx.report(
+                Problem::new(
+                    Code::UndoOfUndo,
+                    key.map_or(node.span, |(key, _)| key.span),
+                    "an undo takes neither `undo` nor `timeout` of its own",
+                )
+                .label("remove it"),
+            );
             return None;
         }
         Some(program)

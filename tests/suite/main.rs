@@ -28,6 +28,7 @@ mod mariadb;
 mod moto;
 mod moto_crashes;
 mod moto_drills;
+mod peers;
 mod permissions;
 mod pg_drill;
 mod postgres;

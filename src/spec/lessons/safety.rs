@@ -98,6 +98,13 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nobjectives: { rto: 2m }\nrecovery: { observe: 5m }\nstop_when:\n  - { elapsed: 15m }\n",
     ),
     warning(
+        Code::AccessKey,
+        "The id of an AWS access key stands in the file, and its secret is seldom far. Who reads the repository may use it until \
+         somebody deactivates it. Credentials come from the environment, a profile or a role.",
+        "\nsteps:\n  - name: look\n    run: { program: [sh, -c, \"exit 0\"], env: { AWS_ACCESS_KEY_ID: AKIAIOSFODNN7EXAMPLE } }\n",
+        "\nsteps:\n  - name: look\n    run: { program: [sh, -c, \"exit 0\"], env: { AWS_ACCESS_KEY_ID: \"${env:DRILL_KEY_ID}\" } }\n",
+    ),
+    warning(
         Code::NoUndo,
         "firedrill knows how to undo its own actions, and nothing of a program: what it changes stays changed when the run ends or is \
          aborted. Either another program takes it back, or the file says that nothing is to be taken back.",

@@ -181,4 +181,11 @@ pub(super) const LESSONS: &[Lesson] = &[
         warns: true,
         yaml: false,
     },
+    warning(
+        Code::ShellWord,
+        "`run` starts a program, and no shell in between: `|`, `&&` and `> file` reach the program as arguments, and it does \
+         something else than was meant. A warning, since what a program makes of its arguments is its own affair.",
+        "\nsteps:\n  - { name: stop it, run: [sort, names.txt, \"|\", head] }\n",
+        "\nsteps:\n  - { name: stop it, run: [sh, -c, \"sort names.txt | head\"] }\n",
+    ),
 ];

@@ -67,7 +67,11 @@ impl Programs<'_> {
 
 fn problem(text: &str, word: &Node, finding: Finding) -> Problem {
     let within = finding.place.within.and_then(|within| part(text, word, within));
-    let code = if finding.offer { Code::ActionDoesThis } else { Code::CommandLine };
+    let code = match finding.offer {
+        true => Code::ActionDoesThis,
+        false if finding.shell => Code::ShellWord,
+        false => Code::CommandLine,
+    };
     let mut problem = Problem::new(code, within.unwrap_or(word.span), finding.message).label(finding.label);
     problem.help = finding.help;
     problem.warning = finding.warning;

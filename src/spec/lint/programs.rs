@@ -9,7 +9,6 @@ use std::path::Path;
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Problem, clip};
-use crate::notation::yaml::Span;
 use crate::spec::draft::Draft;
 use crate::spec::experiment::{Does, Program, Undo};
 
@@ -18,19 +17,19 @@ pub(super) fn programs(draft: &Draft, problems: &mut Vec<Problem>) {
     for step in &draft.steps {
         let Some(deed) = &step.deed else { continue };
         if let Some(Does::Run(program)) = &deed.value {
-            problems.extend(missing(program, deed.key.span, "this step runs it"));
+            problems.extend(missing(program, "this step runs it"));
         }
         let beside = match &step.undo {
             Some(Some(Undo::Program(program))) => Some(program),
             _ => None,
         };
         for program in beside.into_iter().chain(&deed.undo) {
-            problems.extend(missing(program, deed.key.span, "this step is undone by it"));
+            problems.extend(missing(program, "this step is undone by it"));
         }
     }
 }
 
-fn missing(program: &Program, place: Span, label: &str) -> Option<Problem> {
+fn missing(program: &Program, label: &str) -> Option<Problem> {
     let name = program.argv.first()?;
     // A path from the root is another machine's affair; a PATH of its own is not this one's.
     let elsewhere = name.starts_with('/') || name.contains("${") || program.env.contains_key("PATH");
@@ -47,7 +46,7 @@ fn missing(program: &Program, place: Span, label: &str) -> Option<Problem> {
             "install it where the drill is run, or write its path",
         ),
     };
-    Some(Problem::new(Code::ProgramNotFound, place, message).label(label).help(help).warning())
+    Some(Problem::new(Code::ProgramNotFound, program.place, message).label(label).help(help).warning())
 }
 
 /// Whether a program can be started: from the current folder when its name has a `/`, else from the PATH.

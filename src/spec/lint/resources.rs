@@ -4,7 +4,7 @@
 //! might extend: only what was never an id, an ARN or a zone.
 
 use crate::notation::code::Code;
-use crate::notation::decode::{Problem, clip};
+use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Key, Node, Span, Value};
 
 /// The rules about the targets of an experiment, and about its alarms.
@@ -58,7 +58,10 @@ pub(in crate::spec) fn environment(node: &Node) -> Vec<Problem> {
             Some(region) if is_region(region) => {
                 problem.help(format!("this is one of its zones: write {region}"))
             }
-            _ => problem,
+            _ => match near_region(text) {
+                Some(region) => problem.help(format!("did you mean {region}?")),
+                None => problem,
+            },
         });
     }
     if let Some((text, span)) = text_of("role") {
@@ -169,6 +172,20 @@ fn is_region(text: &str) -> bool {
         && (2..=4).contains(&parts.len())
         && parts.iter().all(word)
         && parts.first().is_some_and(|area| area.len() == 2)
+        && parts.last().is_some_and(|direction| DIRECTIONS.contains(direction))
+}
+
+/// Where in its area a region is.
+const DIRECTIONS: [&str; 9] =
+    ["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
+
+/// The region that is meant by one with its direction misspelt, or with `_` for `-`.
+fn near_region(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase().replace(['_', ' '], "-");
+    let (rest, number) = text.rsplit_once('-')?;
+    let (area, direction) = rest.rsplit_once('-')?;
+    let region = format!("{area}-{}-{number}", nearest(direction, &DIRECTIONS)?);
+    is_region(&region).then_some(region)
 }
 
 /// `euw1-az1`: the same physical zone in every account.
@@ -254,8 +271,13 @@ mod tests {
                 "eu-west",
                 "",
                 "us-east-1-wl1-bos-wlz-1",
+                "eu-wset-1",
+                "eu-test-1",
             ],
         );
+        assert_eq!(near_region("eu-wset-1").as_deref(), Some("eu-west-1"));
+        assert_eq!(near_region("US_GOV_WEST_1").as_deref(), Some("us-gov-west-1"));
+        assert_eq!(near_region("Ireland"), None);
         each(is_zone_id, &["euw1-az1", "use1-az12"], &["eu-west-1a", "eu-west-1", "-az1", "euw-az1"]);
         each(
             is_zone,
