@@ -49,3 +49,4 @@ mod support_proxy;
 mod support_redis;
 mod verdicts;
 mod watchers;
+mod workflow;
