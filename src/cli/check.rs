@@ -112,7 +112,7 @@ impl Round {
             Ok(
                 Checked::Experiment(diagnostics)
                 | Checked::Runbook(diagnostics)
-                | Checked::ConfigMap(diagnostics),
+                | Checked::Accepted(diagnostics),
             )
             | Err(diagnostics) => {
                 self.sheets.push(diagnostics);
@@ -123,7 +123,15 @@ impl Round {
             Ok(Checked::Other) if !named => {
                 self.notes.push(format!("{}: skipped, since it has no `kind:`", shown.display()));
             }
-            Ok(Checked::Other) => {
+            Ok(Checked::Kubernetes(kind)) if !named => {
+                self.notes.push(format!("{}: skipped, a {kind} of Kubernetes", shown.display()));
+            }
+            Ok(Checked::Foreign(format)) if !named => {
+                let (file, whose) = (shown.display(), format.a_noun());
+                self.notes
+                    .push(format!("{file}: skipped, {whose}: `firedrill import {file}` makes one of ours"));
+            }
+            Ok(Checked::Other | Checked::Kubernetes(_) | Checked::Foreign(_)) => {
                 // Read again as what it was named for, so that it says what is missing.
                 let read = spec::load(&shown, &spec::Given::default());
                 self.sheets.push(read.err().unwrap_or_else(|| Diagnostics::none(&shown)));
@@ -198,10 +206,10 @@ fn diagnose(path: &Path, text: &[u8]) -> Option<Diagnostics> {
         return Project::read_text(path, text).err();
     }
     match spec::check_text(path, text) {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::ConfigMap(found)) | Err(found) => {
+        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::Accepted(found)) | Err(found) => {
             Some(found)
         }
-        Ok(Checked::Later(_) | Checked::Other) => None,
+        Ok(_) => None,
     }
 }
 

@@ -144,6 +144,7 @@ codes! {
     OutputTwice = 325, "two outputs of the same name";
     OutputTooEarly = 326, "an output that may not be there yet";
     ForPeople = 327, "a part of a procedure that only people can do";
+    OfAnSlo = 329, "a part of an SLO that a drill does not hold";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

@@ -64,6 +64,16 @@ fn no_parameters(target: &Target<'_>) -> Result<(), Refusal> {
     }
 }
 
+fn no_filters(target: &Target<'_>) -> Result<(), Refusal> {
+    match target.filters.first() {
+        None => Ok(()),
+        Some((path, _)) => refuse(
+            format!("its filter `{}` has no counterpart, and without it more would be chosen", line(path)),
+            "",
+        ),
+    }
+}
+
 /// The selection mode.
 fn pick(sketch: &mut Sketch, target: &Target<'_>, entries: &mut Entries) -> Result<(), Refusal> {
     let mode = target.selection.trim();
@@ -83,8 +93,9 @@ fn pick(sketch: &mut Sketch, target: &Target<'_>, entries: &mut Entries) -> Resu
     };
     if key == "percent" {
         let why = "FIS rounds the number down, firedrill up";
+        let at = target.at.loose("selectionMode").unwrap_or_else(|| target.at.clone());
         sketch.left(
-            &target.at,
+            &at,
             &format!("the rounding of `{}`", line(&target.name)),
             why,
             "`pick: { count: 1 }` says it exactly",
@@ -133,12 +144,7 @@ fn instances(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusa
 
 fn databases(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusal> {
     no_parameters(target)?;
-    if let Some((path, _)) = target.filters.first() {
-        return refuse(
-            format!("its filter `{}` has no counterpart, and without it more would be chosen", line(path)),
-            "",
-        );
-    }
+    no_filters(target)?;
     let mut entries = Vec::new();
     identified(target, ':', &mut entries)?;
     pick(sketch, target, &mut entries)?;
@@ -147,6 +153,15 @@ fn databases(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusa
 
 /// firedrill takes a cluster by its identifier alone.
 fn cluster(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusal> {
+    no_parameters(target)?;
+    no_filters(target)?;
+    let mode = target.selection.trim();
+    if !matches!(mode, "" | "ALL" | "COUNT(1)") {
+        return refuse(
+            format!("its selection mode is `{}`", line(mode)),
+            "firedrill fails over one cluster in a step",
+        );
+    }
     let mut entries = Vec::new();
     match target.arns.as_slice() {
         [arn] if target.tags.is_empty() => entries.push(("id".to_owned(), Out::text(last(arn, ':')?))),
@@ -159,8 +174,10 @@ fn cluster(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusal>
             let name = snake(&target.name, "cluster");
             let id = sketch.variable(&name, line(&chosen));
             let why = "firedrill takes a DB cluster by its identifier alone";
+            let tags = target.at.loose("resourceTags").or(target.at.get("resource_tag"));
+            let at = tags.or(target.at.loose("resourceArns")).unwrap_or_else(|| target.at.clone());
             sketch.left(
-                &target.at,
+                &at,
                 &format!("the choice of `{}`", line(&target.name)),
                 why,
                 &format!("give it: --var {name}=…"),
