@@ -84,7 +84,8 @@ impl Runner {
             env.iter().map(|(name, _)| *name).collect(),
         );
         given.retain(|name| !name.starts_with("GITHUB_"));
-        (asked.sort_unstable(), given.sort_unstable());
+        asked.sort_unstable();
+        given.sort_unstable();
         assert_eq!(asked, given, "the step's environment");
         let path = std::env::var("PATH").expect("a PATH");
         Command::new("bash")
@@ -223,6 +224,49 @@ fn it_may_do_no_more_than_it_must() {
     }
 }
 
+/// The names that follow `prefix` in the file, each up to what can be no part of it.
+fn named_after<'t>(text: &'t str, prefix: &str) -> Vec<&'t str> {
+    let part = |rest: &'t str| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'));
+        rest.split_at(end.unwrap_or(rest.len())).0
+    };
+    text.split(prefix).skip(1).map(part).collect()
+}
+
+/// What no schema sees: a name that GitHub would take for an empty text.
+#[test]
+fn every_expression_names_what_there_is() {
+    let text = text();
+    let root = yaml::parse(text.as_bytes()).root.expect("YAML");
+    let on = get(&root, "on").and_then(|on| get(on, "workflow_call")).and_then(|call| get(call, "inputs"));
+    let inputs: Vec<String> = entries(on.expect("inputs")).into_iter().map(|(name, _)| name).collect();
+    let used = named_after(&text, "inputs.");
+    assert!(used.iter().all(|name| inputs.iter().any(|input| input == name)), "{used:?}");
+    assert!(inputs.iter().all(|input| used.contains(&input.as_str())), "{inputs:?}");
+
+    let steps = steps("check");
+    let script = |id: &str| {
+        let step = steps
+            .iter()
+            .find(|step| scalar(step, "id") == Some(id))
+            .unwrap_or_else(|| panic!("no step {id}"));
+        (scalar(step, "run").unwrap_or_default(), scalar(step, "uses").unwrap_or_default())
+    };
+    let used = named_after(&text, "steps.");
+    assert!(used.len() > 5, "{used:?}");
+    for name in used {
+        let [id, "outputs", output] = name.split('.').collect::<Vec<_>>()[..] else { panic!("{name}") };
+        let (run, uses) = script(id);
+        let written = run.contains(&format!("{output}=")) && run.contains("GITHUB_OUTPUT");
+        assert!(written || (uses.starts_with("actions/cache@") && output == "cache-hit"), "{name}");
+    }
+    let handed = get(&root, "jobs").and_then(|jobs| get(jobs, "check")).and_then(|job| get(job, "outputs"));
+    let handed = entries(handed.expect("outputs"));
+    for name in named_after(&text, "needs.check.outputs.") {
+        assert!(handed.iter().any(|(known, _)| known == name), "{name}");
+    }
+}
+
 #[test]
 fn a_tag_a_branch_and_a_commit_are_found() {
     let runner = Runner::new(&[]);
@@ -286,6 +330,8 @@ fn annotations_appear_and_the_exit_code_decides() {
         assert!(out.contains("::error file=experiments/wrong.yaml,line=3"), "{out}");
         assert!(out.contains("::warning file=experiments/warns.yaml"), "{out}");
         assert_eq!(runner.path("work/firedrill.sarif").exists(), sarif == "true");
+        // What the log is called, where there is one.
+        assert_eq!(runner.path("output").exists(), sarif == "true");
     }
     let log = std::fs::read(runner.path("work/firedrill.sarif")).expect("a log");
     let log: serde_json::Value = serde_json::from_slice(&log).expect("JSON");

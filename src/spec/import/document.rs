@@ -234,6 +234,15 @@ impl<'d> At<'d> {
         self.text().unwrap_or("null").to_owned()
     }
 
+    /// How many items or entries it has, also those without a value.
+    pub(super) fn len(&self) -> usize {
+        match &self.node.value {
+            Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            Value::Scalar { .. } | Value::Null => 1,
+        }
+    }
+
     /// Whether nothing stands in it: an empty list, mapping or text.
     pub(super) fn is_empty(&self) -> bool {
         match &self.node.value {

@@ -209,6 +209,44 @@ fn what_would_choose_more_is_left() {
     );
 }
 
+/// A plan may not know a tag yet, and a stack may compute all of them.
+#[test]
+fn a_tag_without_a_value_is_no_tag_less() {
+    let known = r#""resource_tag": [{"key": "app", "value": "shop"}]"#;
+    let unknown = r#""resource_tag": [{"key": "app", "value": "shop"}, {"key": "tier", "value": null}]"#;
+    assert!(only(CHANGES).0.contains("ec2.stop_instances"));
+    let (text, left) = only(&CHANGES.replace(known, unknown));
+    assert!(!text.contains("action:"), "{text}");
+    assert!(left.iter().any(|left| left.why.contains("has no value that can be read")), "{left:?}");
+    let computed = STACK.replace("{ app: !Ref AppTag }", "!If [Small, { app: a }, { app: b }]");
+    assert_ne!(computed, STACK);
+    let imported = imported("x.yaml", &computed);
+    assert!(!shown(&imported).contains("ec2.reboot_instances: {"), "{}", shown(&imported));
+}
+
+#[test]
+fn blocks_of_terraform_stand_alone_or_in_lists() {
+    let body = |list: fn(&str) -> String| -> (String, Vec<Left>) {
+        let action = list(
+            r#"{"name": "reboot", "action_id": "aws:ec2:reboot-instances", "target": {"key": "Instances", "value": "web"}}"#,
+        );
+        let tag = list(r#"{"key": "app", "value": "shop"}"#);
+        let target = list(&format!(
+            r#"{{"name": "web", "resource_type": "aws:ec2:instance", "selection_mode": "COUNT(1)", "resource_tag": {tag}}}"#
+        ));
+        let stop = list(r#"{"source": "none"}"#);
+        let template =
+            list(&format!(r#"{{"action": {action}, "target": {target}, "stop_condition": {stop}}}"#));
+        let named = list(&format!(r#"{{"x": {template}}}"#));
+        let resource = list(&format!(r#"{{"aws_fis_experiment_template": {named}}}"#));
+        only(&format!(r#"{{"resource": {resource}}}"#))
+    };
+    let (alone, left) = body(str::to_owned);
+    assert_eq!(left, []);
+    assert!(alone.contains("ec2.instance: { tags: { app: shop }, pick: { count: 1 } }"), "{alone}");
+    assert_eq!(body(|block| format!("[{block}]")), (alone, left));
+}
+
 #[test]
 fn an_id_that_nothing_can_have_is_taken_out_and_told() {
     let (text, left) = chaos(&python("ec2", "stop_instances", r#"{"instance_ids": ["web-1"]}"#));
@@ -337,7 +375,7 @@ fn what_looks_into_json_is_proposed_as_a_program() {
             "tolerance": {method}, "provider": {{"type": "http", "url": "http://h/"}}}}]}}, "method": []}}"#
     ));
     let told = left.first().map(ToString::to_string).unwrap_or_default();
-    let wanted = r#"run: [sh, -c, "curl -fsS http://h/ | jq -e '.[\"a\"][\"b-c\"] == \"d\"'"]"#;
+    let wanted = r#"run: [sh, -c, "curl -fsS 'http://h/' | jq -e '.[\"a\"][\"b-c\"] == \"d\"'"]"#;
     assert!(told.contains("does not look into JSON for `$.a['b-c']`") && told.contains(wanted), "{told}");
 }
 

@@ -53,7 +53,7 @@ pub(super) fn of_http(carried: &mut Carried, at: &At<'_>, name: &str) -> Option<
         carried.sketch.remarks.push(format!("`{name}`: the status, which Chaos Toolkit does not look at here, must be from 200 to 299 as well."));
     }
     if found.is_none() {
-        let (why, proposal) = without_a_counterpart(at, &tolerance);
+        let (why, proposal) = without_a_counterpart(carried, at, &tolerance);
         let kind = line(tolerance.text_of("type").or(tolerance.text()).unwrap_or("a list"));
         let what = format!("the tolerance `{kind}` of `{}`", line(name));
         let why = format!("{why}; until then any status from 200 to 299 is good");
@@ -123,8 +123,14 @@ fn keys_of(path: &str) -> Option<Vec<String>> {
 }
 
 /// Why a tolerance of an http probe is left, and what would judge as it does.
-fn without_a_counterpart(at: &At<'_>, tolerance: &At<'_>) -> (String, String) {
-    let url = at.get("provider").and_then(|provider| provider.text_of("url")).unwrap_or("URL");
+fn without_a_counterpart(carried: &mut Carried, at: &At<'_>, tolerance: &At<'_>) -> (String, String) {
+    let provider = at.get("provider");
+    let of = |key: &str| provider.as_ref().and_then(|provider| provider.get(key));
+    let url = of("url").and_then(|at| at.text()).unwrap_or("URL").to_owned();
+    let url = carried.values.text(&url, &mut carried.sketch);
+    // A request that is more than its URL is for somebody to write.
+    let plain = ["method", "headers", "arguments"].iter().all(|key| of(key).is_none());
+    let curl = if plain { format!("curl -fsS '{url}'") } else { format!("curl -fsS … '{url}'") };
     let pattern = tolerance.text_of("pattern").unwrap_or("…");
     match tolerance.text_of("type") {
         Some("jsonpath") => {
@@ -145,16 +151,18 @@ fn without_a_counterpart(at: &At<'_>, tolerance: &At<'_>) -> (String, String) {
                 Some(expect) => format!(" == {expect:?}"),
                 None => " != null".to_owned(),
             };
-            let program = format!("curl -fsS {} | jq -e '.{filter}{equal}'", literal(url));
+            let program = format!("{curl} | jq -e '.{filter}{equal}'");
             (why, format!("a `command` probe: `run: [sh, -c, {program:?}]`"))
         }
         Some("regex") => {
             let what = line(tolerance.text_of("target").unwrap_or("status"));
             let why =
                 format!("the pattern `{}` of the {what} is more than a text to look for", line(pattern));
-            let program = format!("curl -fsS {} | grep -Eq '{}'", literal(url), literal(pattern));
+            let program = format!("{curl} | grep -Eq '{}'", literal(pattern));
             match what.as_str() {
-                "body" => (why, format!("a `command` probe: `run: [sh, -c, {program:?}]`")),
+                "body" if !pattern.contains('\'') => {
+                    (why, format!("a `command` probe: `run: [sh, -c, {program:?}]`"))
+                }
                 _ => (why, "`expect:` knows status, headers and body_contains".to_owned()),
             }
         }

@@ -55,6 +55,8 @@ pub(super) struct Target<'d> {
     pub(super) filters: Vec<(String, Vec<String>)>,
     pub(super) parameters: Vec<(String, String)>,
     pub(super) selection: String,
+    /// Whether some of its tags or parameters cannot be read: without them more would be chosen.
+    pub(super) partial: bool,
 }
 
 /// What is done.
@@ -276,13 +278,20 @@ fn target<'d>(reader: &mut Reader<'d>, name: &str, at: At<'d>) -> Target<'d> {
         (path, texts(reader, at.loose("values")))
     };
     let filters: Vec<(String, Vec<String>)> = filters.iter().map(filter).collect();
+    let tags_read = tags.as_ref().map(|at| pairs(reader, at)).unwrap_or_default();
+    let parameters_read = parameters.as_ref().map(|at| pairs(reader, at)).unwrap_or_default();
+    // A block of Terraform's that stands alone is one, whatever it holds.
+    let size = |at: &At<'d>| if is_block(at) && at.is_map() { 1 } else { at.len() };
+    let given = |at: &Option<At<'d>>| at.as_ref().map_or(0, size);
+    let partial = given(&tags) != tags_read.len() || given(&parameters) != parameters_read.len();
     Target {
         name: name.to_owned(),
+        partial,
         resource_type: at.loose("resourceType").and_then(|at| reader.text(&at)).unwrap_or_default(),
         arns: texts(reader, at.loose("resourceArns")),
-        tags: tags.map(|at| pairs(reader, &at)).unwrap_or_default(),
+        tags: tags_read,
         filters,
-        parameters: parameters.map(|at| pairs(reader, &at)).unwrap_or_default(),
+        parameters: parameters_read,
         selection: at.loose("selectionMode").and_then(|at| reader.text(&at)).unwrap_or_default(),
         at,
     }

@@ -14,6 +14,11 @@ fn refuse<T>(why: impl Into<String>, proposal: impl Into<String>) -> Result<T, R
 
 /// The selector of a target for an action. A refusal is a target that would choose other resources.
 pub(super) fn selector(sketch: &mut Sketch, target: &Target<'_>, action: &str) -> Result<Out, Refusal> {
+    if target.partial {
+        let why =
+            "a tag or a parameter of it has no value that can be read, and without it more would be chosen";
+        return refuse(why, "write the target: `tags: { app: … }`");
+    }
     let (kind, selector) = match (target.resource_type.as_str(), action.split('.').next()) {
         ("aws:ec2:instance", Some("ec2")) => ("ec2.instance", instances(sketch, target)?),
         ("aws:rds:db", Some("rds")) => ("rds.instance", databases(sketch, target)?),
