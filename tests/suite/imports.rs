@@ -231,9 +231,10 @@ fn another_tools_file_is_named_in_a_folder_and_refused_by_name() {
             out.contains("none of firedrill's files") && out.contains(&format!("`firedrill import {name}`")),
             "{out}"
         );
+        // As `.json` it would be a plan.
         let run = firedrill()
             .args(["run", "--env", "lab"])
-            .arg(folder.path().join(name))
+            .arg(folder.path().join(name.replace(".json", ".yaml")))
             .output()
             .expect("started");
         let said = String::from_utf8_lossy(&run.stderr).into_owned();

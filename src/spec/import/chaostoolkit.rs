@@ -106,8 +106,14 @@ fn reference(
     let named = activities.iter().find(|other| other.text_of("name") == Some(name));
     match named {
         Some(action) if action.text_of("type") != Some("probe") => activity(carried, action, before),
-        _ => {
-            let why = "firedrill's probes watch all the time, so that asking one more time adds nothing";
+        found => {
+            let probes = top.get("steady-state-hypothesis").and_then(|steady| steady.get("probes"));
+            let watched = probes.map(|at| at.items()).unwrap_or_default();
+            let known = found.is_some() || watched.iter().any(|probe| probe.text_of("name") == Some(name));
+            let why = match known {
+                true => "firedrill's probes watch all the time, so that asking one more time adds nothing",
+                false => "the experiment has no activity of this name",
+            };
             carried.sketch.left(at, &what, why, "");
             before
         }
@@ -176,7 +182,7 @@ fn rollbacks(carried: &mut Carried, top: &At<'_>) {
         (0..carried.sketch.steps.len()).filter(|index| ran(&carried.sketch, *index)).collect();
     for at in items {
         typed(&mut carried.sketch, &at, &["action", "probe"]);
-        let name = at.text_of("name").unwrap_or("rollback").to_owned();
+        let name = at.text_of("name").or(at.text_of("ref")).unwrap_or("rollback").to_owned();
         let what = format!("the rollback `{}`", terms::line(&name));
         let function = at.get("provider").and_then(|provider| provider.text_of("func"));
         let own =

@@ -396,6 +396,9 @@ fn an_action_that_is_referred_to_is_done_again() {
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  - name: ")).collect();
     assert_eq!(names, ["a", "pause after a", "a 2", "pause after a 2"]);
     assert_eq!(left, []);
+    let (_, left) = chaos(r#"{"ref": "nothing"}"#);
+    let told: Vec<&str> = left.iter().map(|left| left.why.as_str()).collect();
+    assert_eq!(told, ["the experiment has no activity of this name"]);
 }
 
 #[test]
