@@ -95,9 +95,12 @@ impl Loaded {
 pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let (source, root, problems) = source::read(path)?;
     let read = Cell::new(0);
-    let examined = examine((path, &source.text), &root, problems, &shelf(path, given, &read));
     let diagnostics =
         |problems| Diagnostics { path: source.path.clone(), text: source.text.clone(), problems };
+    if let Some(problem) = is_foreign(path, &source.text, &root) {
+        return Err(diagnostics(vec![problem]));
+    }
+    let examined = examine((path, &source.text), &root, problems, &shelf(path, given, &read));
     if examined.problems.iter().any(|problem| !problem.warning) {
         return Err(diagnostics(examined.problems));
     }
@@ -123,6 +126,23 @@ pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     Ok(Loaded { experiment, source, warnings, redactor, values, secret_values, runbooks })
 }
 
+/// What is said of another tool's file in the place of one of ours.
+fn is_foreign(path: &Path, text: &str, root: &Node) -> Option<Problem> {
+    if kind(root).is_some_and(|kind| !is_kubernetes(root, kind)) {
+        return None;
+    }
+    let (import::Foreign::Accepted(format, _) | import::Foreign::Importable(format)) = import::foreign(text)?;
+    let Value::Map(top) = &root.value else { return None };
+    let place = top.first().map_or(root.span, |(key, _)| key.span);
+    let problem = Problem::new(
+        Code::MissingKind,
+        place,
+        format!("this is {}, and none of firedrill's files", format.a_noun()),
+    );
+    let help = format!("`firedrill import {}` makes one of it", path.display());
+    Some(problem.label("another tool's file").help(help))
+}
+
 /// What a file turned out to be.
 #[derive(Clone, Debug)]
 pub enum Checked {
@@ -130,10 +150,15 @@ pub enum Checked {
     Experiment(Diagnostics),
     /// A runbook; the same.
     Runbook(Diagnostics),
-    /// A ConfigMap with recovery procedures, which `firedrill import` makes runbooks of; warnings only, or none.
-    ConfigMap(Diagnostics),
+    /// Recovery procedures or SLOs of others, which `firedrill import` makes runbooks and experiments of; warnings only,
+    /// or none.
+    Accepted(Diagnostics),
     /// A kind of file that this version does not check.
     Later(&'static str),
+    /// Another tool's file, which `firedrill import` reads.
+    Foreign(import::Format),
+    /// Another tool's file of this kind.
+    Kubernetes(String),
     /// Something else: YAML without `kind:`.
     Other,
 }
@@ -144,8 +169,8 @@ impl Checked {
         match self {
             Checked::Experiment(diagnostics)
             | Checked::Runbook(diagnostics)
-            | Checked::ConfigMap(diagnostics) => diagnostics.problems,
-            Checked::Later(_) | Checked::Other => Vec::new(),
+            | Checked::Accepted(diagnostics) => diagnostics.problems,
+            Checked::Later(_) | Checked::Foreign(_) | Checked::Kubernetes(_) | Checked::Other => Vec::new(),
         }
     }
 }
@@ -157,16 +182,16 @@ pub fn check(path: &Path) -> Result<Checked, Diagnostics> {
 
 /// Checks a text as if it stood in the file at `path`.
 pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
-    let (source, root, problems) = source::of(path, text)?;
+    let (source, root, problems) = match source::of(path, text) {
+        Ok(read) => read,
+        // A stream of documents is nothing of ours.
+        Err(diagnostics) => return checked_foreign(path, &diagnostics.text, true).ok_or(diagnostics),
+    };
     match kind(&root) {
-        None => return Ok(Checked::Other),
-        Some("ConfigMap") => {
-            let Some(found) = import::check_configmap(&source.text) else { return Ok(Checked::Other) };
-            let warning = |(span, message, help): (_, String, String)| {
-                Problem::new(Code::ForPeople, span, message).help(help).warning()
-            };
-            let problems = found.into_iter().map(warning).collect();
-            return Ok(Checked::ConfigMap(Diagnostics { path: source.path, text: source.text, problems }));
+        None => return Ok(checked_foreign(path, &source.text, false).unwrap_or(Checked::Other)),
+        Some(kind) if is_kubernetes(&root, kind) => {
+            let foreign = checked_foreign(path, &source.text, false);
+            return Ok(foreign.unwrap_or_else(|| Checked::Kubernetes(kind.to_owned())));
         }
         Some(kind) => {
             if let Some((kind, _)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
@@ -181,6 +206,30 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
         true => Checked::Runbook(diagnostics),
         false => Checked::Experiment(diagnostics),
     })
+}
+
+/// A text of another tool; of a stream of documents only what is accepted as it stands.
+fn checked_foreign(path: &Path, text: &str, stream: bool) -> Option<Checked> {
+    let (format, found) = match import::foreign(text)? {
+        import::Foreign::Accepted(format, found) => (format, found),
+        import::Foreign::Importable(_) if stream => return None,
+        import::Foreign::Importable(format) => return Some(Checked::Foreign(format)),
+    };
+    let code = if format == import::Format::Slo { Code::OfAnSlo } else { Code::ForPeople };
+    let warning = |(span, message, help): (_, String, String)| {
+        let problem = Problem::new(code, span, message).warning();
+        if help.is_empty() { problem } else { problem.help(help) }
+    };
+    let problems = found.into_iter().map(warning).collect();
+    Some(Checked::Accepted(Diagnostics { path: path.display().to_string(), text: text.to_owned(), problems }))
+}
+
+/// Whether a document is one of Kubernetes' and none of ours.
+fn is_kubernetes(root: &Node, kind: &str) -> bool {
+    let Value::Map(top) = &root.value else { return false };
+    let ours = [FileKind::Experiment, FileKind::Runbook].iter().any(|one| one.word() == kind)
+        || later::KINDS.iter().any(|(word, _)| *word == kind);
+    !ours && (kind == "ConfigMap" || top.iter().any(|(key, _)| key.text == "apiVersion"))
 }
 
 /// What a file's runbooks are read with.

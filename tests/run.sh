@@ -2,8 +2,8 @@
 # Installs what the tests need and runs them all.
 #
 # Needs: a Rust toolchain, python3, openssl, and (only where a server is missing) Debian's apt as root.
-# Installs: what comes from PyPI (moto, the AWS stand-in; the AWS CLI, whose parser is asked; grpcio; hdrhistogram; jsonschema) into
-# .test/, which git ignores; Debian's servers that the drills fail over, where they are missing.
+# Installs: what comes from PyPI (moto, the AWS stand-in; the AWS CLI, whose parser is asked; grpcio; hdrhistogram; jsonschema;
+# check-jsonschema) into .test/, which git ignores; Debian's servers that the drills fail over, where they are missing.
 # Everything the tests talk to listens on loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."

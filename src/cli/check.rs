@@ -111,7 +111,7 @@ fn examine(file: &Asked) -> Finding {
         false => spec::check(path),
     };
     match checked {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::ConfigMap(found)) | Err(found) => {
+        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::Accepted(found)) | Err(found) => {
             Finding::Sheet(found.without_idle_text())
         }
         Ok(Checked::Later(kind)) => {
@@ -120,7 +120,14 @@ fn examine(file: &Asked) -> Finding {
         Ok(Checked::Other) if !file.named => {
             Finding::Note(format!("{}: skipped, since it has no `kind:`", path.display()))
         }
-        Ok(Checked::Other) => {
+        Ok(Checked::Kubernetes(kind)) if !file.named => {
+            Finding::Note(format!("{}: skipped, a {kind} of Kubernetes", path.display()))
+        }
+        Ok(Checked::Foreign(format)) if !file.named => {
+            let (file, whose) = (path.display(), format.a_noun());
+            Finding::Note(format!("{file}: skipped, {whose}: `firedrill import {file}` makes one of ours"))
+        }
+        Ok(Checked::Other | Checked::Kubernetes(_) | Checked::Foreign(_)) => {
             // Read again as what it was named for, so that it says what is missing.
             let read = spec::load(path, &spec::Given::default());
             Finding::Sheet(read.err().unwrap_or_else(|| Diagnostics::none(path)))
@@ -254,10 +261,10 @@ fn diagnose(path: &Path, text: &[u8]) -> Option<Diagnostics> {
         return Project::read_text(path, text).err();
     }
     match spec::check_text(path, text) {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::ConfigMap(found)) | Err(found) => {
+        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::Accepted(found)) | Err(found) => {
             Some(found)
         }
-        Ok(Checked::Later(_) | Checked::Other) => None,
+        Ok(_) => None,
     }
 }
 

@@ -23,8 +23,8 @@ pub enum Kind {
     /// A Chaos Toolkit experiment, JSON or YAML.
     #[value(name = "chaostoolkit")]
     ChaosToolkit,
-    /// An AWS FIS experiment template: from `aws fis get-experiment-template`, a CloudFormation template, or
-    /// `terraform show -json`.
+    /// An AWS FIS experiment template: from `aws fis get-experiment-template`, a CloudFormation template,
+    /// `terraform show -json`, or `.tf.json`.
     Fis,
     /// A Kubernetes ConfigMap that holds recovery procedures: a runbook for each.
     #[value(name = "configmap")]

@@ -145,6 +145,7 @@ codes! {
     OutputTooEarly = 326, "an output that may not be there yet";
     ForPeople = 327, "a part of a procedure that only people can do";
     ShellWord = 328, "a word that only a shell understands";
+    OfAnSlo = 329, "a part of an SLO that a drill does not hold";
 
     Undecided = 401, "an objective that no probe can decide";
     RtoNobodyHit = 402, "an RTO where no probe may be hit";

@@ -32,7 +32,7 @@ use sketch::Sketch;
 pub enum Format {
     /// A Chaos Toolkit experiment, JSON or YAML.
     ChaosToolkit,
-    /// An AWS FIS experiment template: as the AWS CLI prints it, in CloudFormation, or as Terraform shows it.
+    /// An AWS FIS experiment template: as the AWS CLI prints it, in CloudFormation, or in Terraform's JSON.
     Fis,
     /// A Kubernetes ConfigMap that holds recovery procedures, or the procedures alone.
     ConfigMap,
@@ -90,6 +90,18 @@ impl Left {
         }
     }
 
+    /// What of a part nobody read, and nothing in `left` tells.
+    fn unread(at: &At<'_>, left: &[Left]) -> Vec<Left> {
+        let told: Vec<&str> =
+            left.iter().map(|left| left.pointer.as_str()).filter(|at| !at.is_empty()).collect();
+        let unread = at.unread(&told);
+        let tell = |at: &At<'_>| {
+            let what = format!("`{}`", terms::line(&at.called()));
+            Left::new(at, &what, "firedrill does not know what it means", "")
+        };
+        unread.iter().map(tell).collect()
+    }
+
     fn nowhere(what: &str, why: &str, proposal: &str) -> Left {
         let (what, why, proposal) = (terms::line(what), terms::line(why), terms::line(proposal));
         Left { what, line: None, pointer: String::new(), span: None, why, proposal }
@@ -138,7 +150,7 @@ pub fn import(path: &Path, bytes: &[u8], format: Option<Format>) -> Result<Impor
         return Err(match (format, known.first()) {
             (Some(format), Some((_, other))) => refused(
                 span,
-                format!("this is no {}, but {}", format.noun(), other.noun()),
+                format!("this is no {}, but {}", format.noun(), other.a_noun()),
                 &format!("import it as what it is: --format {}", other.word()),
             ),
             (Some(format), None) => refused(span, format!("this is no {}", format.noun()), format.shape()),
@@ -173,11 +185,22 @@ fn convert(format: Format, path: &Path, top: &At<'_>) -> Vec<Sketch> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let file = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
     let file = terms::line(&file);
-    match format {
+    let mut sketches = match format {
         Format::ChaosToolkit => vec![chaostoolkit::sketch(top, &name, &file)],
-        Format::Fis => fis::sketches(top, &name, &file),
+        // Of what stands around a template, nothing is expected to be read.
+        Format::Fis => return fis::sketches(top, &name, &file),
         Format::ConfigMap => configmap::sketches(top, &file),
         Format::Slo => slo::sketches(top, &file),
+    };
+    tell_unread(top, &mut sketches);
+    sketches
+}
+
+/// Lists in the first sketch what none of them read.
+fn tell_unread(top: &At<'_>, sketches: &mut [Sketch]) {
+    let left: Vec<Left> = sketches.iter().flat_map(|sketch| sketch.left.iter().cloned()).collect();
+    if let Some(first) = sketches.first_mut() {
+        first.left.extend(Left::unread(top, &left));
     }
 }
 
@@ -196,7 +219,7 @@ fn recognise(top: &At<'_>) -> Option<Format> {
 }
 
 const SHAPES: &str = "known: a Chaos Toolkit experiment (`method`), an AWS FIS template (`targets` and `actions`, \
-    AWS::FIS::ExperimentTemplate, or `terraform show -json`), a ConfigMap with `recovery_procedures`, SLOs \
+    AWS::FIS::ExperimentTemplate, `terraform show -json`, or `.tf.json`), a ConfigMap with `recovery_procedures`, SLOs \
     (`services`, each with `slos`)";
 
 impl Format {
@@ -208,6 +231,12 @@ impl Format {
             Format::ConfigMap => "configmap",
             Format::Slo => "slo",
         }
+    }
+
+    /// The format in words, with its article.
+    pub fn a_noun(self) -> String {
+        let article = if matches!(self, Format::Fis | Format::Slo) { "an" } else { "a" };
+        format!("{article} {}", self.noun())
     }
 
     /// The format in words.
@@ -224,8 +253,8 @@ impl Format {
         match self {
             Format::ChaosToolkit => "it has `title`, `steady-state-hypothesis` and `method`",
             Format::Fis => {
-                "it is what `aws fis get-experiment-template` prints, a template with AWS::FIS::ExperimentTemplate, or what \
-                 `terraform show -json` prints"
+                "it is what `aws fis get-experiment-template` prints, a template with AWS::FIS::ExperimentTemplate, what \
+                 `terraform show -json` prints, or a `.tf.json` with aws_fis_experiment_template"
             }
             Format::ConfigMap => {
                 "its `data` holds a text with `recovery_procedures`, each with `name` and `steps`"
@@ -256,28 +285,41 @@ impl Imported {
     }
 }
 
-/// What a ConfigMap with recovery procedures leaves to people: each place with what it is and what firedrill would do.
-/// `None` when the text is no such ConfigMap.
-pub fn check_configmap(text: &str) -> Option<Vec<(Span, String, String)>> {
-    let documents = document::read(text.as_bytes()).ok()?;
-    let mut found = Vec::new();
-    let mut any = false;
-    for document in &documents {
-        let top = document.top();
-        if recognise(&top) != Some(Format::ConfigMap) {
-            continue;
-        }
-        any = true;
-        for sketch in configmap::sketches(&top, "this file") {
-            let left = sketch.left.into_iter();
-            found.extend(left.map(|left| {
-                let span = left.span.unwrap_or_default();
-                (span, format!("{}: {}", left.what, left.why), left.proposal)
-            }));
-        }
-    }
-    any.then_some(found)
+/// What a file of others is to a check.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Foreign {
+    /// It is accepted as it stands. What it leaves to people: each place, what it is, and what firedrill would do.
+    Accepted(Format, Vec<(Span, String, String)>),
+    /// It is one that `firedrill import` reads, and a check does not.
+    Importable(Format),
 }
 
+/// Whose file a text is, when it is another tool's.
+pub fn foreign(text: &str) -> Option<Foreign> {
+    let documents = document::read(text.as_bytes()).ok()?;
+    let known = documents.iter().find_map(|document| recognise(&document.top()))?;
+    if !matches!(known, Format::ConfigMap | Format::Slo) {
+        return Some(Foreign::Importable(known));
+    }
+    let mut found = Vec::new();
+    for document in &documents {
+        let top = document.top();
+        if recognise(&top) != Some(known) {
+            continue;
+        }
+        // What Kubernetes says of a ConfigMap is its own business.
+        let around = top.get("data").is_some();
+        let left = convert(known, Path::new("this file"), &top).into_iter().flat_map(|sketch| sketch.left);
+        let left = left.filter(|left| !around || left.pointer.starts_with("/data/"));
+        found.extend(left.map(|left| {
+            let span = left.span.unwrap_or_default();
+            (span, format!("{}: {}", left.what, left.why), left.proposal)
+        }));
+    }
+    Some(Foreign::Accepted(known, found))
+}
+
+#[cfg(test)]
+mod silence_tests;
 #[cfg(test)]
 mod tests;

@@ -20,14 +20,10 @@ fn diagnostics(path: &Path) -> Diagnostics {
     }
     match spec::check(path) {
         Ok(
-            Checked::Experiment(diagnostics)
-            | Checked::Runbook(diagnostics)
-            | Checked::ConfigMap(diagnostics),
+            Checked::Experiment(diagnostics) | Checked::Runbook(diagnostics) | Checked::Accepted(diagnostics),
         )
         | Err(diagnostics) => diagnostics,
-        Ok(Checked::Other | Checked::Later(_)) => {
-            spec::load(path, &spec::Given::default()).expect_err("not an experiment")
-        }
+        Ok(_) => spec::load(path, &spec::Given::default()).expect_err("not an experiment"),
     }
 }
 

@@ -167,6 +167,83 @@ fn a_configmap_is_checked_as_it_stands_and_is_no_experiment() {
     assert!(String::from_utf8_lossy(&run.stderr).contains("no experiment is in this folder"));
 }
 
+/// The exit code, what was found and what was noted.
+fn check(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = firedrill().arg("check").args(arguments).current_dir(folder).output().expect("started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn slos_are_checked_as_they_stand_and_told_by_their_lines() {
+    let file = root().join("tests/imports/slos.yaml");
+    let text = std::fs::read_to_string(&file).expect("SLOs");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::copy(&file, folder.path().join("slos.yaml")).expect("copied");
+    // The same without a ConfigMap around, and behind another document of Kubernetes.
+    let inner = text.split("slos.yaml: |\n").nth(1).expect("the SLOs").replace("\n    ", "\n");
+    std::fs::write(folder.path().join("bare.yaml"), inner.trim_start()).expect("written");
+    let service = "apiVersion: v1\nkind: Service\nmetadata: { name: a }\n---\n";
+    std::fs::write(folder.path().join("stream.yaml"), format!("{service}{text}")).expect("written");
+    for (name, shift) in [("slos.yaml", 0), ("bare.yaml", -5), ("stream.yaml", 4)] {
+        let (code, out, err) = check(folder.path(), &[name, "--format", "github"]);
+        assert_eq!(code, Some(0), "{out}{err}");
+        let line =
+            text.lines().position(|line| line.contains("target: 99.9")).expect("a target") as i64 + 1 + shift;
+        let told = format!("::warning file={name},line={line},");
+        let found =
+            out.lines().find(|found| found.starts_with(&told)).unwrap_or_else(|| panic!("{told}: {out}"));
+        assert!(found.contains("FD0329") && found.contains("10%25 of it is assumed"), "{found}");
+        let (code, _, _) = check(folder.path(), &[name, "--deny", "warnings"]);
+        assert_eq!(code, Some(2), "{name}");
+    }
+    let (code, out, err) = check(folder.path(), &["."]);
+    assert!(code == Some(0) && err.contains("3 files checked: no errors"), "{out}{err}");
+}
+
+#[test]
+fn another_tools_file_is_named_in_a_folder_and_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let imports = root().join("tests/imports");
+    for name in ["chaostoolkit.yaml", "cloudformation.yaml", "fis.json"] {
+        std::fs::copy(imports.join(name), folder.path().join(name)).expect("copied");
+    }
+    std::fs::write(folder.path().join("fis.yaml"), std::fs::read(imports.join("fis.json")).expect("read"))
+        .expect("written");
+    std::fs::write(folder.path().join("deployment.yaml"), "apiVersion: apps/v1\nkind: Deployment\n")
+        .expect("written");
+    std::fs::write(folder.path().join("values.yaml"), "replicas: 3\n").expect("written");
+    let (code, out, err) = check(folder.path(), &["."]);
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+    for wanted in [
+        "note: chaostoolkit.yaml: skipped, a Chaos Toolkit experiment: `firedrill import chaostoolkit.yaml` makes one of ours",
+        "note: cloudformation.yaml: skipped, an AWS FIS experiment template: `firedrill import cloudformation.yaml`",
+        "note: fis.yaml: skipped, an AWS FIS experiment template: ",
+        "note: deployment.yaml: skipped, a Deployment of Kubernetes",
+        "note: values.yaml: skipped, since it has no `kind:`",
+    ] {
+        assert!(err.contains(wanted), "{wanted}: {err}");
+    }
+    for name in ["chaostoolkit.yaml", "cloudformation.yaml", "fis.json"] {
+        let (code, out, _) = check(folder.path(), &[name]);
+        assert_eq!(code, Some(2), "{out}");
+        assert!(
+            out.contains("none of firedrill's files") && out.contains(&format!("`firedrill import {name}`")),
+            "{out}"
+        );
+        // As `.json` it would be a plan.
+        let run = firedrill()
+            .args(["run", "--env", "lab"])
+            .arg(folder.path().join(name.replace(".json", ".yaml")))
+            .output()
+            .expect("started");
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(run.status.code() == Some(2) && said.contains("none of firedrill's files"), "{said}");
+    }
+    let (_, out, _) = check(folder.path(), &["deployment.yaml"]);
+    assert!(out.contains("unknown kind `Deployment`"), "{out}");
+}
+
 #[test]
 fn what_cannot_be_read_is_an_error_and_nothing_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -183,7 +260,10 @@ fn what_cannot_be_read_is_an_error_and_nothing_is_written() {
     let fis = root().join("tests/imports/fis.json");
     let (code, said) = run(&["--format", "chaostoolkit", "-o", "x.yaml"], &fis);
     assert_eq!(code, Some(2));
-    assert!(said.contains("this is no Chaos Toolkit experiment, but AWS FIS experiment template"), "{said}");
+    assert!(
+        said.contains("this is no Chaos Toolkit experiment, but an AWS FIS experiment template"),
+        "{said}"
+    );
     let (code, said) = run(&[], &folder.path().join("none.yaml"));
     assert_eq!(code, Some(2));
     assert!(said.contains("the file cannot be read"), "{said}");

@@ -50,3 +50,4 @@ mod support_proxy;
 mod support_redis;
 mod verdicts;
 mod watchers;
+mod workflow;

@@ -10,13 +10,13 @@ use super::write::Out;
 
 mod actions;
 mod probes;
+mod tolerance;
 mod values;
 
 use values::Values;
 
 /// What is read of an experiment; anything else is told.
-const KEYS: [&str; 9] = [
-    "version",
+const KEYS: [&str; 8] = [
     "title",
     "description",
     "configuration",
@@ -33,6 +33,13 @@ pub(super) struct Carried {
     pub(super) values: Values,
     /// What firedrill undoes by itself: the actions of the steps that were carried over.
     undone: Vec<&'static str>,
+}
+
+impl Carried {
+    /// A number, also one that the configuration says.
+    fn number(&mut self, at: &At<'_>) -> Option<f64> {
+        at.number().or_else(|| self.values.number(at.text()?, &mut self.sketch))
+    }
 }
 
 /// Converts one experiment. `name` stands for it when it has no title.
@@ -79,33 +86,63 @@ fn method(carried: &mut Carried, top: &At<'_>) {
     // What the next activity waits for.
     let mut before: Vec<String> = Vec::new();
     for at in method.items() {
-        if let Some(name) = at.text_of("ref") {
-            let why = "firedrill's probes watch all the time, so that asking one more time adds nothing";
-            carried.sketch.left(&at, &format!("the reference to `{name}`"), why, "");
-            continue;
-        }
-        let background = at.text_of("background").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-        let mut after = before.clone();
-        after = pause(carried, &at, "before", after);
-        match at.text_of("type") {
-            Some("probe") => probes::asked_once(carried, &at),
-            _ => after = actions::step(carried, &at, after),
-        }
-        after = pause(carried, &at, "after", after);
-        if let Some(controlled) = at.get("controls") {
-            controls(&mut carried.sketch, &controlled);
-        }
-        if !background {
-            before = after;
+        match at.text_of("ref") {
+            Some(name) => before = reference(carried, top, (&at, name), before),
+            None => before = activity(carried, &at, before),
         }
     }
+}
+
+/// An activity that stands elsewhere and is done once more.
+fn reference(
+    carried: &mut Carried,
+    top: &At<'_>,
+    (at, name): (&At<'_>, &str),
+    before: Vec<String>,
+) -> Vec<String> {
+    let what = format!("the reference to `{name}`");
+    let places = ["method", "rollbacks"].into_iter().filter_map(|key| top.get(key));
+    let activities: Vec<At<'_>> = places.flat_map(|at| at.items()).collect();
+    let named = activities.iter().find(|other| other.text_of("name") == Some(name));
+    match named {
+        Some(action) if action.text_of("type") != Some("probe") => activity(carried, action, before),
+        found => {
+            let probes = top.get("steady-state-hypothesis").and_then(|steady| steady.get("probes"));
+            let watched = probes.map(|at| at.items()).unwrap_or_default();
+            let known = found.is_some() || watched.iter().any(|probe| probe.text_of("name") == Some(name));
+            let why = match known {
+                true => "firedrill's probes watch all the time, so that asking one more time adds nothing",
+                false => "the experiment has no activity of this name",
+            };
+            carried.sketch.left(at, &what, why, "");
+            before
+        }
+    }
+}
+
+/// An activity of the method with its pauses. Gives what the next one waits for.
+fn activity(carried: &mut Carried, at: &At<'_>, before: Vec<String>) -> Vec<String> {
+    let background = at.get("background").is_some_and(|at| at.truth());
+    let mut after = pause(carried, at, "before", before.clone());
+    match at.text_of("type") {
+        Some("probe") => probes::asked_once(carried, at),
+        _ => {
+            typed(&mut carried.sketch, at, &["action", "probe"]);
+            after = actions::step(carried, at, after);
+        }
+    }
+    after = pause(carried, at, "after", after);
+    if let Some(controlled) = at.get("controls") {
+        controls(&mut carried.sketch, &controlled);
+    }
+    if background { before } else { after }
 }
 
 /// A pause as a step that waits. Gives what comes after it waits for.
 fn pause(carried: &mut Carried, at: &At<'_>, when: &str, after: Vec<String>) -> Vec<String> {
     let Some(pause) = at.get("pauses").and_then(|pauses| pauses.get(when)) else { return after };
     let of = at.text_of("name").unwrap_or("the activity");
-    let duration = pause.number().and_then(terms::seconds);
+    let duration = carried.number(&pause).and_then(terms::seconds);
     let Some(duration) = duration else {
         let text = pause.text().unwrap_or("…");
         let why = "a wait is a time that the file says";
@@ -144,22 +181,46 @@ fn rollbacks(carried: &mut Carried, top: &At<'_>) {
     let runs: Vec<usize> =
         (0..carried.sketch.steps.len()).filter(|index| ran(&carried.sketch, *index)).collect();
     for at in items {
-        let name = at.text_of("name").unwrap_or("rollback").to_owned();
+        typed(&mut carried.sketch, &at, &["action", "probe"]);
+        let name = at.text_of("name").or(at.text_of("ref")).unwrap_or("rollback").to_owned();
         let what = format!("the rollback `{}`", terms::line(&name));
         let function = at.get("provider").and_then(|provider| provider.text_of("func"));
         let own =
             INVERSES.iter().find(|(action, func)| function == Some(func) && carried.undone.contains(action));
+        let module = at.get("provider").and_then(|provider| provider.text_of("module")).unwrap_or_default();
+        let own = own.filter(|_| kind(&at) == Some("python") && module.starts_with("chaosaws."));
         if let Some((action, _)) = own {
+            let arguments = at.get("provider").and_then(|provider| provider.get("arguments"));
+            let arguments =
+                arguments.map(|at| format!(" of {}", terms::line(&at.shown()))).unwrap_or_default();
             carried.sketch.remarks.push(format!(
-                "The rollback `{}` is not needed: firedrill undoes {action} itself, also when the run is stopped or dies.",
-                terms::line(&name)
+                "The rollback `{}` ({module}.{}{arguments}) is not needed: firedrill undoes {action} itself, also when the run is \
+                 stopped or dies.",
+                terms::line(&name),
+                function.unwrap_or_default()
             ));
             continue;
         }
         let only = if let (1, [only]) = (programs, runs.as_slice()) { Some(*only) } else { None };
         let argv = if kind(&at) == Some("process") { actions::argv(carried, &at) } else { None };
+        if let (Some(_), Some(timeout)) =
+            (&argv, at.get("provider").and_then(|provider| provider.get("timeout")))
+        {
+            let why = "how long an undo may take is not said by its step";
+            carried.sketch.left(
+                &timeout,
+                &format!("the timeout of {what}"),
+                why,
+                "`timeout 30 PROGRAM` in it",
+            );
+        }
         match (argv, only.and_then(|only| carried.sketch.steps.get_mut(only))) {
-            (Some(argv), Some(step)) => step.rest.push(("undo", Out::texts(argv))),
+            (Some(argv), Some(step)) => {
+                step.rest.push(("undo", Out::texts(argv)));
+                let remark =
+                    format!("The rollback `{}` became the undo of `{}`.", terms::line(&name), step.name);
+                carried.sketch.remarks.push(remark);
+            }
             (Some(argv), None) => {
                 let undo = argv.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
                 let why = "which step it takes back is not said: firedrill undoes each step that was done, the last one first";
@@ -174,6 +235,16 @@ fn rollbacks(carried: &mut Carried, top: &At<'_>) {
                 carried.sketch.left(&at, &what, &why, proposal);
             }
         }
+    }
+}
+
+/// Tells an activity that is of none of these types.
+fn typed(sketch: &mut Sketch, at: &At<'_>, known: &[&str]) {
+    let Some(kind) = at.get("type") else { return };
+    let text = kind.text().unwrap_or("…");
+    if !known.contains(&text) {
+        let why = format!("an activity here is of the type {}", known.join(" or "));
+        sketch.left(&kind, &format!("the type `{}`", terms::line(text)), &why, "");
     }
 }
 
@@ -206,6 +277,9 @@ fn rest(sketch: &mut Sketch, top: &At<'_>) {
                 let why = "firedrill always undoes what it did: after the run, on failure, on Ctrl-C, and `firedrill recover` after a crash";
                 sketch.left(&at, "the runtime strategies", why, "");
             }
+            // Of the format, which has had no other.
+            "version" if at.text() == Some("1.0.0") => {}
+            "version" => sketch.left(&at, "the version", "firedrill knows the format's 1.0.0", ""),
             _ if KEYS.contains(&key) => {}
             "rollback" => {
                 let why = "Chaos Toolkit knows `rollbacks` only, and never ran it";

@@ -8,7 +8,7 @@ use super::document::{self, At, Document};
 use super::sketch::{Sketch, Step};
 use super::terms::{self, line, literal};
 use super::write::Out;
-use super::{Left, shell};
+use super::{Left, shell, tell_unread};
 use crate::command::plain_command;
 
 /// Whether a document, or a text that a ConfigMap holds, has this key.
@@ -27,10 +27,10 @@ fn says(top: &At<'_>, key: &str) -> bool {
     key != "services" || found.items().iter().any(|service| service.get("slos").is_some())
 }
 
-type Inner<'d> = (At<'d>, Result<Vec<Document>, String>);
+pub(super) type Inner<'d> = (At<'d>, Result<Vec<Document>, String>);
 
 /// The texts of a ConfigMap, each read as YAML.
-fn inner<'d>(top: &At<'d>) -> Vec<Inner<'d>> {
+pub(super) fn inner<'d>(top: &At<'d>) -> Vec<Inner<'d>> {
     if top.text_of("kind") != Some("ConfigMap") {
         return Vec::new();
     }
@@ -65,18 +65,39 @@ pub(super) fn each(top: &At<'_>, key: &str, convert: impl Fn(&At<'_>) -> Vec<Ske
             let top = document.top();
             if says(&top, key) {
                 any = true;
-                let converted = convert(&top).into_iter();
-                sketches.extend(converted.map(|sketch| Sketch { left: placed(&at, sketch.left), ..sketch }));
+                let mut converted = convert(&top);
+                tell_unread(&top, &mut converted);
+                sketches.extend(
+                    converted.into_iter().map(|sketch| Sketch { left: placed(&at, sketch.left), ..sketch }),
+                );
             }
         }
         if !any {
             left.push(Left::new(&at, "a text of the ConfigMap", "it holds nothing of this kind", ""));
         }
     }
+    around(top, &mut sketches);
     if let Some(first) = sketches.first_mut() {
         first.left.extend(left);
     }
     sketches
+}
+
+/// What Kubernetes knows of a ConfigMap: its name goes along, anything else is left.
+fn around(top: &At<'_>, sketches: &mut [Sketch]) {
+    if let Some(version) = top.get("apiVersion").filter(|at| at.text() == Some("v1")) {
+        version.known();
+    }
+    let metadata = top.get("metadata").map(|at| at.entries()).unwrap_or_default();
+    for (key, at) in metadata {
+        if let ("name" | "generateName", Some(name)) = (key, at.text()) {
+            sketches
+                .iter_mut()
+                .for_each(|sketch| sketch.origin = format!("{} (`{}`)", sketch.origin, line(name)));
+        } else if let Some(first) = sketches.first_mut() {
+            first.left(&at, &format!("`{}`", line(key)), "it concerns Kubernetes, not the file's reader", "");
+        }
+    }
 }
 
 /// The places in a text as places in the document around it.
@@ -169,10 +190,18 @@ fn steps(sketch: &mut Sketch, at: &At<'_>) {
     let said = at.text().or(at.text_of("action")).or(at.text_of("name")).or(at.text_of("description"));
     let said = said.map(line).filter(|said| !said.is_empty()).unwrap_or_else(|| "step".to_owned());
     let mut rest: Vec<(&'static str, Out)> = Vec::new();
+    let mut named = false;
     for (key, value) in at.entries() {
+        if matches!(key, "command" | "verification") {
+            continue;
+        }
         let time = value.text().and_then(terms::duration).filter(|time| !time.is_zero());
         match (key, time) {
-            ("action" | "name" | "description" | "command" | "verification", _) => {}
+            ("action" | "name" | "description", _)
+                if !named && value.text().map(line).as_ref() == Some(&said) =>
+            {
+                named = true;
+            }
             ("owner" | "role" | "responsible", _) => {
                 let person = literal(&line(value.text().unwrap_or_default()));
                 rest.push((if key == "role" { "role" } else { "owner" }, Out::text(person)));

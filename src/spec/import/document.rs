@@ -1,6 +1,9 @@
 //! A foreign file as a tree whose every place can be told: by line where the text says so, and by JSON pointer.
 //!
-//! It knows nothing of what the file means.
+//! It knows nothing of what the file means, but what of it was read: what nobody read is told by itself.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
 
 use crate::notation::code::Code;
 use crate::notation::decode::Problem;
@@ -18,6 +21,8 @@ pub(super) struct Document {
     tags: Vec<(Span, String)>,
     /// Where the lines begin; empty when places are not known.
     lines: Vec<usize>,
+    /// The scalars that were read, each by its address in `root`.
+    read: RefCell<HashSet<usize>>,
 }
 
 /// Why a file cannot be read: its text, and what is wrong with it.
@@ -33,12 +38,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Document>, Unreadable> {
             // The last one would win without a word.
             _ if twice => Err((parsed.text, parsed.problems)),
             // Longer than a drill can be, or JSON that YAML has no word for: without its lines, then.
-            _ => Ok(vec![Document {
-                root: node_of(json),
-                text: String::new(),
-                tags: Vec::new(),
-                lines: Vec::new(),
-            }]),
+            _ => Ok(vec![Document { lines: Vec::new(), ..Document::new(node_of(json), "") }]),
         };
     }
     let whole = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= yaml::MAX_BYTES);
@@ -127,6 +127,7 @@ impl Document {
             text: text.to_owned(),
             tags: Vec::new(),
             lines: std::iter::once(0).chain(breaks).collect(),
+            read: RefCell::default(),
         }
     }
 
@@ -134,6 +135,17 @@ impl Document {
     pub(super) fn top(&self) -> At<'_> {
         At { document: self, node: &self.root, span: self.root.span, pointer: String::new() }
     }
+}
+
+/// How much of a part of a document was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reading {
+    /// Some of it, or it was told otherwise.
+    Some,
+    /// Not a word.
+    None,
+    /// There is nothing to read.
+    Nothing,
 }
 
 /// A place in a document.
@@ -188,11 +200,106 @@ impl<'d> At<'d> {
         items.iter().enumerate().map(at).collect()
     }
 
-    /// The text of a scalar.
+    /// The text of a scalar, which is read by that.
     pub(super) fn text(&self) -> Option<&'d str> {
         match &self.node.value {
-            Value::Scalar { text, .. } => Some(text),
+            Value::Scalar { text, .. } => {
+                self.document.read.borrow_mut().insert(std::ptr::from_ref(self.node).addr());
+                Some(text)
+            }
             _ => None,
+        }
+    }
+
+    /// Whether it is `true`, also in the words of YAML 1.1, which Python and CloudFormation read.
+    pub(super) fn truth(&self) -> bool {
+        let word = self.text().unwrap_or_default().to_ascii_lowercase();
+        matches!(word.as_str(), "true" | "yes" | "on")
+    }
+
+    /// Whether it is a scalar without quotes: a number, a truth or a bare word.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.node.value, Value::Scalar { plain: true, .. })
+    }
+
+    /// All that it holds on one line, as JSON has it, and read by that.
+    pub(super) fn shown(&self) -> String {
+        if self.is_map() {
+            let each = self.entries().into_iter().map(|(key, at)| format!("{key}: {}", at.shown()));
+            return format!("{{ {} }}", each.collect::<Vec<_>>().join(", "));
+        }
+        if self.is_list() {
+            return format!("[{}]", self.items().iter().map(At::shown).collect::<Vec<_>>().join(", "));
+        }
+        self.text().unwrap_or("null").to_owned()
+    }
+
+    /// How many items or entries it has, also those without a value.
+    pub(super) fn len(&self) -> usize {
+        match &self.node.value {
+            Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            Value::Scalar { .. } | Value::Null => 1,
+        }
+    }
+
+    /// Whether nothing stands in it: an empty list, mapping or text.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.node.value {
+            Value::Null => true,
+            Value::Scalar { text, .. } => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+        }
+    }
+
+    /// Says of all that it holds that it was read.
+    pub(super) fn known(&self) {
+        self.text();
+        self.entries().iter().for_each(|(_, at)| at.known());
+        if self.is_list() {
+            self.items().iter().for_each(At::known);
+        }
+    }
+
+    /// What of it nobody read, without what stands at or below one of the places `told`: the highest place of each.
+    pub(super) fn unread(&self, told: &[&str]) -> Vec<At<'d>> {
+        let mut found = Vec::new();
+        if let Reading::None = self.reading(told, &mut found) {
+            found.push(self.clone());
+        }
+        found
+    }
+
+    fn reading(&self, told: &[&str], found: &mut Vec<At<'d>>) -> Reading {
+        if told.contains(&self.pointer.as_str()) {
+            return Reading::Some;
+        }
+        let parts: Vec<At<'d>> = match &self.node.value {
+            Value::Null => return Reading::Nothing,
+            Value::Scalar { .. } => {
+                let read = self.document.read.borrow().contains(&std::ptr::from_ref(self.node).addr());
+                return if read { Reading::Some } else { Reading::None };
+            }
+            Value::List(_) => self.items(),
+            Value::Map(_) => self.entries().into_iter().map(|(_, at)| at).collect(),
+        };
+        let readings: Vec<Reading> = parts.iter().map(|part| part.reading(told, found)).collect();
+        if !readings.contains(&Reading::Some) {
+            return if readings.contains(&Reading::None) { Reading::None } else { Reading::Nothing };
+        }
+        let unread = parts.into_iter().zip(&readings).filter(|(_, reading)| **reading == Reading::None);
+        found.extend(unread.map(|(part, _)| part));
+        Reading::Some
+    }
+
+    /// What it is called where it stands: its key, or its list's key and its number.
+    pub(super) fn called(&self) -> String {
+        let mut parts = self.pointer.rsplit('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
+        let last = parts.next().unwrap_or_default();
+        match parts.next() {
+            Some(list) if last.bytes().all(|byte| byte.is_ascii_digit()) => format!("{list}/{last}"),
+            _ => last,
         }
     }
 

@@ -140,6 +140,14 @@ impl Sketch {
             }
         }
         self.left.sort_by_key(|left| left.line);
+        // What is done twice is left once.
+        let mut told: Vec<Left> = Vec::new();
+        std::mem::take(&mut self.left).into_iter().for_each(|left| {
+            if !told.iter().rev().take_while(|known| known.line == left.line).any(|known| *known == left) {
+                told.push(left);
+            }
+        });
+        self.left = told;
         let (text, _) = self.render();
         (Written { name: format!("{}.yaml", self.name), text }, self.left)
     }

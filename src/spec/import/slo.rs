@@ -101,7 +101,10 @@ fn objective(sketch: &mut Sketch, slo: &At<'_>) {
     };
     let promised = if target <= 1.0 { target * 100.0 } else { target };
     match about {
-        About::Latency => latency(sketch, slo, &name, promised),
+        About::Latency => {
+            latency(sketch, slo, &name, promised);
+            unused_window(sketch, slo, &name);
+        }
         _ => budget(sketch, slo, &name, promised),
     }
     let alerts = slo.get("alerts").map(|at| at.items()).unwrap_or_default();
@@ -124,7 +127,13 @@ fn objective(sketch: &mut Sketch, slo: &At<'_>) {
 fn budget(sketch: &mut Sketch, slo: &At<'_>, name: &str, promised: f64) {
     if sketch.objectives.iter().any(|(key, _)| key == "availability") {
         let why = "an experiment has one availability objective, and another SLO of this service gave it";
-        sketch.left(slo, &format!("the target of `{name}`"), why, "its query is a probe all the same");
+        sketch.left(
+            &target(slo),
+            &format!("the target of `{name}`"),
+            why,
+            "its query is a probe all the same",
+        );
+        unused_window(sketch, slo, name);
         return;
     }
     let window = slo.text_of("window").and_then(terms::duration);
@@ -143,7 +152,21 @@ fn budget(sketch: &mut Sketch, slo: &At<'_>, name: &str, promised: f64) {
     sketch.objectives.push(("availability".to_owned(), objective));
     let why =
         format!("how much of the error budget one drill may spend is not said: {SPEND} of it is assumed");
-    sketch.left(slo, &format!("the spending of `{name}`"), &why, "`spend_at_most:`");
+    sketch.left(&target(slo), &format!("the spending of `{name}`"), &why, "`spend_at_most:`");
+}
+
+/// Where the target stands.
+fn target<'d>(slo: &At<'d>) -> At<'d> {
+    slo.get("target").or(slo.get("objective")).unwrap_or_else(|| slo.clone())
+}
+
+fn unused_window(sketch: &mut Sketch, slo: &At<'_>, name: &str) {
+    if let Some(window) = slo.text_of("window") {
+        let window = line(window);
+        sketch
+            .remarks
+            .push(format!("`{name}` is meant over {window}; a drill is judged by what it sees itself."));
+    }
 }
 
 fn rounded(number: f64) -> f64 {
@@ -163,7 +186,12 @@ fn latency(sketch: &mut Sketch, slo: &At<'_>, name: &str, promised: f64) {
     let percentile = PERCENTILES.iter().find(|(percentile, _)| (percentile - promised).abs() < 1e-9);
     let (Some(limit), Some((_, percentile))) = (limit, percentile) else {
         let why = "firedrill judges p50, p90, p95, p99 and p99.9 against a limit in seconds";
-        sketch.left(slo, &format!("the latency objective of `{name}`"), why, "`latency: { p95: 200ms }`");
+        sketch.left(
+            &target(slo),
+            &format!("the latency objective of `{name}`"),
+            why,
+            "`latency: { p95: 200ms }`",
+        );
         return;
     };
     let entry = ((*percentile).to_owned(), Out::time(limit));
@@ -181,8 +209,9 @@ fn latency(sketch: &mut Sketch, slo: &At<'_>, name: &str, promised: f64) {
 /// apart from what clients see: a query that answers in time is no request that was served in time.
 fn watch(sketch: &mut Sketch, slo: &At<'_>, name: &str, about: About, bad: f64) {
     let Some(query) = query(slo) else {
+        let sli = slo.get("sli").or(slo.get("name")).unwrap_or_else(|| slo.clone());
         sketch.left(
-            slo,
+            &sli,
             &format!("the query of `{name}`"),
             "there is none",
             "`prometheus: { url: …, query: … }`",
@@ -230,7 +259,17 @@ fn guard(sketch: &mut Sketch, slo: &At<'_>, alert: &At<'_>, about: About, promis
             return;
         }
     };
-    let Some(query) = query(slo) else { return };
+    let Some(query) = query(slo) else {
+        sketch.left(
+            alert,
+            &what,
+            "its SLO has no query",
+            "`stop_when: [{ prometheus: { url: …, query: …, above: … } }]`",
+        );
+        return;
+    };
+    let severity = alert.text_of("severity").map(|text| format!(", {}", line(text))).unwrap_or_default();
+    sketch.remarks.push(format!("The alert `{name}` ({condition}{severity}) became a guardrail."));
     let url = Out::text("${prometheus_url}");
     let asked = Out::map([("url", url), ("query", Out::text(query)), (bound.0, Out::bare(bound.1))]);
     sketch.rails.push(Out::map([("prometheus", asked)]));

@@ -188,4 +188,14 @@ pub(super) const LESSONS: &[Lesson] = &[
         "\nsteps:\n  - { name: stop it, run: [sort, names.txt, \"|\", head] }\n",
         "\nsteps:\n  - { name: stop it, run: [sh, -c, \"sort names.txt | head\"] }\n",
     ),
+    Lesson {
+        code: Code::OfAnSlo,
+        about: "SLO definitions are accepted as they stand. What of them no drill is held against, or what a drill has to \
+                decide that they do not say, such as how much of an error budget it may spend, is told; the help says what \
+                firedrill has for it. `firedrill import` makes an experiment of each service.",
+        wrong: "slos: [{ name: availability, target: 99.9, window: 30d }]",
+        right: "objectives: { availability: { slo: 99.9%, over: 30d, spend_at_most: 10% } }     (in an experiment)",
+        warns: true,
+        yaml: false,
+    },
 ];

@@ -117,7 +117,8 @@ fn few_codes_are_told_in_words_alone() {
             Code::ControlCharacter,
             Code::NoExperimentHere,
             Code::NotForeign,
-            Code::ForPeople
+            Code::ForPeople,
+            Code::OfAnSlo
         ]
     );
 }

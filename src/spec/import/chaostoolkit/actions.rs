@@ -21,9 +21,16 @@ pub(super) fn step(carried: &mut Carried, at: &At<'_>, after: Vec<String>) -> Ve
             };
             let mut rest = Vec::new();
             let provider = at.get("provider");
-            let timeout = provider.and_then(|provider| provider.get("timeout")).and_then(|at| at.number());
-            if let Some(timeout) = timeout.and_then(seconds).filter(|timeout| !timeout.is_zero()) {
-                rest.push(("timeout", Out::time(timeout)));
+            if let Some(at) = provider.and_then(|provider| provider.get("timeout")) {
+                match carried.number(&at).and_then(seconds).filter(|timeout| !timeout.is_zero()) {
+                    Some(timeout) => rest.push(("timeout", Out::time(timeout))),
+                    None => carried.sketch.left(
+                        &at,
+                        &format!("the timeout of `{name}`"),
+                        "it is no number of seconds",
+                        "`timeout: 1m` in the step",
+                    ),
+                }
             }
             let step = Step { name, deed: ("run", Out::texts(argv)), rest, after, target: None };
             vec![carried.sketch.step(step)]
@@ -38,7 +45,12 @@ pub(super) fn step(carried: &mut Carried, at: &At<'_>, after: Vec<String>) -> Ve
             carried.sketch.left(at, &what, why, &proposal);
             after
         }
-        _ => python(carried, at, &name, after),
+        Some("python") | None => python(carried, at, &name, after),
+        Some(other) => {
+            let why = format!("Chaos Toolkit has no provider of the type `{}`", line(other));
+            carried.sketch.left(at, &what, &why, "");
+            after
+        }
     }
 }
 
@@ -182,7 +194,7 @@ impl<'d> Arguments<'d> {
     }
 
     fn truth(&self, name: &str) -> bool {
-        self.get(name).and_then(|at| at.text()).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        self.get(name).is_some_and(|at| at.truth())
     }
 
     /// Every argument is one of these, or the action would do something else than it says.
@@ -454,6 +466,9 @@ fn ecs(carried: &mut Carried, function: &str, given: &Arguments<'_>) -> Result<N
 
 /// What firedrill has in place of a module of chaosaws.
 fn closest(module: &str) -> &'static str {
+    if module.starts_with("chaosk8s") {
+        return "a program: `run: [kubectl, …]` with an `undo`";
+    }
     match module.split('.').nth(1).unwrap_or_default() {
         "ec2" | "asg" => {
             "`ec2.stop_instances`, `ec2.terminate_instances` or `ec2.reboot_instances` with a target; else `run: [aws, …]` with an `undo`"

@@ -3,7 +3,7 @@
 use super::super::document::At;
 use super::super::terms::{line, literal, seconds};
 use super::super::write::Out;
-use super::{Carried, actions, kind};
+use super::{Carried, actions, kind, tolerance};
 
 /// A probe of the hypothesis: it watches from before the fault until after recovery.
 pub(super) fn watch(carried: &mut Carried, at: &At<'_>) {
@@ -15,8 +15,13 @@ pub(super) fn watch(carried: &mut Carried, at: &At<'_>) {
     match kind(at) {
         Some("http") => http(carried, at, &name),
         Some("process") => process(carried, at, &name),
-        _ => python(carried, at, &name),
+        Some("python") | None => python(carried, at, &name),
+        Some(other) => {
+            let why = format!("Chaos Toolkit has no provider of the type `{}`", line(other));
+            carried.sketch.left(at, &format!("the probe `{}`", line(&name)), &why, "");
+        }
     }
+    super::typed(&mut carried.sketch, at, &["probe"]);
     for (key, extra) in at.entries() {
         match key {
             "type" | "name" | "tolerance" | "provider" => {}
@@ -64,23 +69,22 @@ fn http(carried: &mut Carried, at: &At<'_>, name: &str) {
     let method = provider.text_of("method").unwrap_or("GET").to_ascii_uppercase();
     let mut headers = pairs(carried, provider.get("headers"));
     if let Some(arguments) = provider.get("arguments") {
-        let given = pairs(carried, Some(arguments.clone()));
         let json = headers
             .iter()
-            .any(|(name, value)| name.eq_ignore_ascii_case("content-type") && value.contains("json"));
-        match method.as_str() {
-            "GET" | "HEAD" | "DELETE" | "OPTIONS" => {
+            .any(|(name, value)| name.eq_ignore_ascii_case("content-type") && value == "application/json");
+        if json && method != "GET" {
+            let body = json_of(carried, &arguments).to_string();
+            entries.push(("body".to_owned(), Out::text(body)));
+        } else {
+            let given = form(&pairs(carried, Some(arguments)));
+            if method == "GET" {
                 let between = if url.contains('?') { '&' } else { '?' };
-                url = format!("{url}{between}{}", form(&given));
-            }
-            _ if json => {
-                let object: serde_json::Map<String, serde_json::Value> =
-                    given.into_iter().map(|(name, value)| (name, value.into())).collect();
-                entries.push(("body".to_owned(), Out::text(serde_json::Value::Object(object).to_string())));
-            }
-            _ => {
-                headers.push(("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
-                entries.push(("body".to_owned(), Out::text(form(&given))));
+                url = format!("{url}{between}{given}");
+            } else {
+                if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+                    headers.push(("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+                }
+                entries.push(("body".to_owned(), Out::text(given)));
             }
         }
     }
@@ -92,11 +96,11 @@ fn http(carried: &mut Carried, at: &At<'_>, name: &str) {
         let headers = headers.into_iter().map(|(name, value)| (name, Out::text(value))).collect();
         entries.push(("headers".to_owned(), Out::Map(headers)));
     }
-    if let Some(expect) = expect(carried, at, name) {
+    if let Some(expect) = tolerance::of_http(carried, at, name) {
         entries.push(("expect".to_owned(), expect));
     }
     timeout(carried, &provider, name, &mut entries);
-    if provider.text_of("verify_tls").is_some_and(|text| text.eq_ignore_ascii_case("false")) {
+    if provider.get("verify_tls").is_some_and(|at| !at.truth()) {
         entries.push(("tls".to_owned(), Out::map([("insecure", Out::bare(true))])));
     }
     for (key, extra) in provider.entries() {
@@ -111,7 +115,10 @@ fn http(carried: &mut Carried, at: &At<'_>, name: &str) {
                     "",
                 );
             }
-            "secrets" => {}
+            "secrets" => {
+                let why = "each reference to a secret is a variable here";
+                carried.sketch.left(&extra, &format!("`secrets` of `{}`", line(name)), why, "");
+            }
             _ => super::unknown(&mut carried.sketch, key, &extra),
         }
     }
@@ -120,7 +127,7 @@ fn http(carried: &mut Carried, at: &At<'_>, name: &str) {
 
 fn timeout(carried: &mut Carried, provider: &At<'_>, name: &str, entries: &mut Vec<(String, Out)>) {
     let Some(at) = provider.get("timeout") else { return };
-    let numbers: Option<Vec<f64>> = at.items().iter().map(At::number).collect();
+    let numbers: Option<Vec<f64>> = at.items().iter().map(|at| carried.number(at)).collect();
     let total = numbers.map(|numbers| numbers.iter().sum::<f64>());
     match total.and_then(seconds).filter(|timeout| !timeout.is_zero()) {
         Some(timeout) => entries.push(("timeout".to_owned(), Out::time(timeout))),
@@ -133,114 +140,6 @@ fn timeout(carried: &mut Carried, provider: &At<'_>, name: &str, entries: &mut V
     }
 }
 
-/// What a good answer is, from the tolerance.
-fn expect(carried: &mut Carried, at: &At<'_>, name: &str) -> Option<Out> {
-    let status = |statuses: Vec<String>| match statuses.as_slice() {
-        [one] => Out::map([("status", Out::bare(one))]),
-        several => Out::map([("status", Out::List(several.iter().map(Out::bare).collect()))]),
-    };
-    let older = at.get("provider").and_then(|provider| provider.get("expected_status"));
-    let Some(tolerance) = at.get("tolerance").or(older) else {
-        carried.sketch.left(
-            at,
-            &format!("the tolerance of `{}`", line(name)),
-            "there is none",
-            "any status from 200 to 299 is good",
-        );
-        return None;
-    };
-    if !tolerance.is_map() {
-        let codes: Option<Vec<String>> = tolerance.items().iter().map(code).collect();
-        if let Some(codes) = codes.filter(|codes| !codes.is_empty()) {
-            return Some(status(codes));
-        }
-    }
-    let target = tolerance.text_of("target").unwrap_or("status");
-    let pattern = tolerance.text_of("pattern").unwrap_or_default();
-    let found = match (tolerance.text_of("type"), target) {
-        (Some("range"), "status") => tolerance.get("range").and_then(|range| within(&range)).map(status),
-        (Some("regex"), "status") => of_hundred(pattern).map(|hundred| status(vec![hundred])),
-        (Some("regex"), "body") => text_in(pattern).map(|text| {
-            let text = carried.values.text(&text, &mut carried.sketch);
-            Out::map([("body_contains", Out::text(text))])
-        }),
-        _ => None,
-    };
-    if found.is_none() {
-        let kind = tolerance.text_of("type").or(tolerance.text()).unwrap_or("a list");
-        let proposal = match kind {
-            "jsonpath" => {
-                let path = tolerance.text_of("path").unwrap_or("…");
-                let expected = tolerance
-                    .get("expect")
-                    .and_then(|at| at.items().first().and_then(At::text))
-                    .unwrap_or("…");
-                format!(
-                    "`body_contains` with the text as the body has it, for {path} = {expected}; or a `command` probe"
-                )
-            }
-            "probe" => "a `command` probe: its exit status decides".to_owned(),
-            _ => "`expect:` knows status, headers and body_contains; a `command` probe decides anything"
-                .to_owned(),
-        };
-        let why = "firedrill's http probe cannot judge by it; until then any status from 200 to 299 is good";
-        carried.sketch.left(
-            &tolerance,
-            &format!("the tolerance `{}` of `{}`", line(kind), line(name)),
-            why,
-            &proposal,
-        );
-    }
-    found
-}
-
-fn code(at: &At<'_>) -> Option<String> {
-    let number: u16 = at.text()?.parse().ok()?;
-    (100..=599).contains(&number).then(|| number.to_string())
-}
-
-/// The statuses of a range, whole hundreds as `2xx`.
-fn within(range: &At<'_>) -> Option<Vec<String>> {
-    let ends: Vec<u16> = range.items().iter().filter_map(|at| at.text()?.parse().ok()).collect();
-    let [first, last] = ends.as_slice() else { return None };
-    let mut at = (*first).max(100);
-    let last = (*last).min(599);
-    let mut statuses = Vec::new();
-    while at <= last {
-        if at.is_multiple_of(100) && at + 99 <= last {
-            statuses.push(format!("{}xx", at / 100));
-            at += 100;
-        } else {
-            statuses.push(at.to_string());
-            at += 1;
-        }
-    }
-    (1..=40).contains(&statuses.len()).then_some(statuses)
-}
-
-/// `^2\d{2}$` and its like.
-fn of_hundred(pattern: &str) -> Option<String> {
-    let bare = pattern.trim_start_matches('^').trim_end_matches('$');
-    let digit = bare.chars().next().filter(|c| ('1'..='5').contains(c))?;
-    let rest = bare.get(1..)?;
-    matches!(rest, r"\d\d" | r"\d{2}" | ".." | "[0-9][0-9]" | "[0-9]{2}").then(|| format!("{digit}xx"))
-}
-
-/// The text that a pattern looks for, when it looks for nothing else.
-fn text_in(pattern: &str) -> Option<String> {
-    let bare = pattern.trim_start_matches(".*").trim_end_matches(".*");
-    let mut text = String::new();
-    let mut chars = bare.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => text.push(chars.next().filter(|c| !c.is_ascii_alphanumeric())?),
-            '.' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' => return None,
-            c => text.push(c),
-        }
-    }
-    (!text.is_empty()).then_some(text)
-}
-
 fn pairs(carried: &mut Carried, at: Option<At<'_>>) -> Vec<(String, String)> {
     let Some(at) = at else { return Vec::new() };
     let mut pairs = Vec::new();
@@ -251,6 +150,24 @@ fn pairs(carried: &mut Carried, at: Option<At<'_>>) -> Vec<(String, String)> {
         }
     }
     pairs
+}
+
+/// What a mapping is as JSON, where Python's types go with it.
+fn json_of(carried: &mut Carried, at: &At<'_>) -> serde_json::Value {
+    if at.is_map() {
+        let entries = at.entries().into_iter();
+        return serde_json::Value::Object(
+            entries.map(|(key, at)| (key.to_owned(), json_of(carried, &at))).collect(),
+        );
+    }
+    if at.is_list() {
+        return at.items().iter().map(|at| json_of(carried, at)).collect();
+    }
+    let text = at.text().unwrap_or_default();
+    match at.is_plain().then(|| serde_json::from_str::<serde_json::Value>(text)) {
+        Some(Ok(value)) if !value.is_object() && !value.is_array() => value,
+        _ => carried.values.text(text, &mut carried.sketch).into(),
+    }
 }
 
 fn form(pairs: &[(String, String)]) -> String {
@@ -277,24 +194,8 @@ fn process(carried: &mut Carried, at: &At<'_>, name: &str) {
         return;
     };
     let mut entries = vec![("run".to_owned(), Out::texts(argv))];
-    if let Some(tolerance) = at.get("tolerance") {
-        let zero = tolerance.items().iter().all(|at| at.text() == Some("0"));
-        let text = match (tolerance.text_of("type"), tolerance.text_of("target")) {
-            (Some("regex"), Some("stdout")) => tolerance.text_of("pattern").and_then(text_in),
-            _ => None,
-        };
-        match text {
-            Some(text) => {
-                let text = carried.values.text(&text, &mut carried.sketch);
-                entries.push(("expect".to_owned(), Out::map([("stdout_contains", Out::text(text))])));
-            }
-            None if zero => {}
-            None => {
-                let why = "a program's exit status decides: 0 is good; until then that is what counts";
-                let proposal = "let the program decide, or `expect: { stdout_contains: … }`";
-                carried.sketch.left(&tolerance, &format!("the tolerance of `{}`", line(name)), why, proposal);
-            }
-        }
+    if let Some(expect) = tolerance::of_process(carried, at, name) {
+        entries.push(("expect".to_owned(), expect));
     }
     if let Some(provider) = at.get("provider") {
         timeout(carried, &provider, name, &mut entries);
@@ -328,6 +229,10 @@ fn python(carried: &mut Carried, at: &At<'_>, name: &str) {
             if let Some(tolerance) = at.get("tolerance") {
                 let why = "any value is good until `expect` names the good ones";
                 carried.sketch.left(&tolerance, &format!("the tolerance of `{}`", line(name)), why, "`expect: [10.0.0.1]`");
+            }
+            if let Some(zone) = arguments.as_ref().and_then(|at| at.get("zone_id")) {
+                let why = "the name is asked for as a client would, of any server that knows it";
+                carried.sketch.left(&zone, &format!("`zone_id` of `{}`", line(name)), why, "`servers:` of the probe");
             }
         }),
         ("chaosaws.cloudwatch.probes", "get_metric_statistics") => metric(carried, at, name, arguments.as_ref()),

@@ -22,6 +22,8 @@ const SURROUNDINGS: [(&str, &str); 7] = [
 #[derive(Default)]
 pub(in super::super) struct Values {
     names: HashMap<String, String>,
+    /// The values that the experiment says outright.
+    plain: HashMap<String, String>,
 }
 
 impl Values {
@@ -71,7 +73,18 @@ impl Values {
                     let proposal = format!("give it where that is meant: --var {name}=\"${}\"", line(env));
                     sketch.left(at, &format!("the environment variable `{}`", line(env)), why, &proposal);
                 }
-                _ => variable.default = plain_env(env).map(|env| format!("${{env:{env}}}")),
+                other => {
+                    variable.default = plain_env(env).map(|env| format!("${{env:{env}}}"));
+                    if other.is_some() || variable.default.is_none() {
+                        let why = match other {
+                            Some(_) => "a secret written in a file is no secret",
+                            None => "firedrill reads environment variables of letters, digits and `_`",
+                        };
+                        let proposal = format!("give it in the environment: `values: {{ {name}: … }}`");
+                        let place = at.get("default").or(at.get("key")).unwrap_or_else(|| at.clone());
+                        sketch.left(&place, &format!("the value of `{}`", line(path)), why, &proposal);
+                    }
+                }
             },
             (Some(source), _) if at.is_map() => {
                 let why = format!("firedrill has no values from `{}`", line(source));
@@ -90,7 +103,10 @@ impl Values {
                 );
             }
             _ => match at.text() {
-                Some(text) => variable.default = Some(literal(text)),
+                Some(text) => {
+                    variable.default = Some(literal(text));
+                    self.plain.insert(key.to_owned(), text.to_owned());
+                }
                 None => {
                     let why = "a variable holds one value";
                     sketch.left(
@@ -111,6 +127,18 @@ impl Values {
         self.names.insert(path.to_owned(), name);
     }
 
+    /// The number that a text such as `${pause}` stands for, when the experiment says it outright.
+    pub(super) fn number(&self, text: &str, sketch: &mut Sketch) -> Option<f64> {
+        let name = text.trim().strip_prefix('$')?;
+        let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+        let number = self.plain.get(name)?.parse::<f64>().ok()?;
+        if let Some(variable) = self.names.get(name).and_then(|name| sketch.variables.get_mut(name)) {
+            // It stands where it was used, so that nothing of it is lost.
+            variable.told = None;
+        }
+        (number.is_finite() && number >= 0.0).then_some(number)
+    }
+
     /// Whether the experiment says what a name stands for.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.names.contains_key(name)
@@ -128,7 +156,8 @@ impl Values {
 
     fn replace(&self, text: &str, sketch: &mut Sketch, declare: bool) -> String {
         let mut out = String::new();
-        let mut rest = text;
+        let text = self.braced(text);
+        let mut rest = text.as_str();
         while let Some((before, inside)) = rest.split_once("${") {
             out.push_str(before);
             let named = inside.split_once('}').filter(|(name, _)| is_name(name));
@@ -149,6 +178,33 @@ impl Values {
         }
         out.push_str(rest);
         out
+    }
+}
+
+impl Values {
+    /// `$name` as `${name}`, for names that the experiment knows: Python takes one for the other.
+    fn braced(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, inside)) = rest.split_once('$') {
+            out.push_str(before);
+            if let Some(after) = inside.strip_prefix('$') {
+                // Twice is once, and no reference; before a brace firedrill writes it as Python does.
+                out.push_str(if after.starts_with('{') { "$$" } else { "$" });
+                rest = after;
+                continue;
+            }
+            out.push('$');
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let (name, after) = inside.split_at(inside.find(|c| !fits(c)).unwrap_or(inside.len()));
+            if self.knows(name) {
+                out.push_str(&format!("{{{name}}}"));
+                rest = after;
+            } else {
+                rest = inside;
+            }
+        }
+        out + rest
     }
 }
 

@@ -1,5 +1,8 @@
 //! The actions of a template, each as the steps that do the same.
 
+use std::time::Duration;
+
+use super::super::document::At;
 use super::super::sketch::{Sketch, Step};
 use super::super::terms::{self, line};
 use super::super::write::Out;
@@ -12,15 +15,24 @@ pub(super) fn place(
     template: &Template<'_>,
     action: &Action<'_>,
     after: Vec<String>,
+    aimed: &mut Vec<String>,
 ) -> Vec<String> {
+    if let Some(text) =
+        action.at.loose("description").and_then(|at| at.text()).filter(|text| !text.is_empty())
+    {
+        sketch.remarks.push(format!("`{}`: {}", line(&action.name), line(text)));
+    }
     match action.id.as_str() {
         "aws:fis:wait" => match action.parameter("duration").and_then(terms::duration) {
-            Some(duration) => vec![wait(sketch, &action.name, duration, after)],
+            Some(duration) => {
+                rest(sketch, action, &["duration"]);
+                vec![wait(sketch, &action.name, duration, after)]
+            }
             None => left(sketch, action, "it does not say how long", "`wait: 5m`", after),
         },
         "aws:cloudwatch:assert-alarm-state" => asserted(sketch, action, after),
         id => match native(id) {
-            Some(native) => act(sketch, template, action, native, after),
+            Some(native) => act(sketch, template, action, native, (after, aimed)),
             None => left(sketch, action, "firedrill has no such action", closest(id), after),
         },
     }
@@ -51,54 +63,32 @@ fn act(
     template: &Template<'_>,
     action: &Action<'_>,
     native: Native,
-    after: Vec<String>,
+    (after, aimed): (Vec<String>, &mut Vec<String>),
 ) -> Vec<String> {
-    let named = action.targets.iter().find(|(key, _)| key == native.key).or(action.targets.first());
+    let named = action.targets.iter().find(|(key, _)| key == native.key);
     let aim = named.and_then(|(_, name)| template.targets.iter().find(|target| target.name == *name));
     let Some(aim) = aim else {
-        return left(sketch, action, "it names no target of the template", "", after);
+        let why = format!("it names no target of the template as `{}`", native.key);
+        return left(sketch, action, &why, "", after);
     };
+    let first = !aimed.contains(&aim.name);
+    aimed.push(aim.name.clone());
     let selected = match target::selector(sketch, aim, native.action) {
         Ok(selected) => selected,
         Err((why, proposal)) => {
-            sketch.left(&aim.at, &format!("the target `{}`", line(&aim.name)), &why, &proposal);
+            if first {
+                sketch.left(&aim.at, &format!("the target `{}`", line(&aim.name)), &why, &proposal);
+            }
             return left(sketch, action, "its target is not carried over", "", after);
         }
     };
     let target = sketch.target(&aim.name, selected);
     let mut arguments = vec![("target".to_owned(), Out::text(&target))];
-    let mut hold = None;
-    for (name, value, at) in &action.parameters {
-        let truth = value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        match (action.id.as_str(), name.as_str()) {
-            ("aws:rds:reboot-db-instances", "forceFailover") if truth => {
-                arguments.push(("force_failover".to_owned(), Out::bare(true)));
-            }
-            ("aws:rds:reboot-db-instances", "forceFailover") => {}
-            ("aws:ec2:stop-instances", "startInstancesAfterDuration") => {
-                hold = value.as_deref().and_then(terms::duration);
-                if hold.is_none() {
-                    sketch.left(
-                        at,
-                        "startInstancesAfterDuration",
-                        "it is no duration that can be read",
-                        "a step `wait: 5m` after it",
-                    );
-                }
-            }
-            ("aws:ec2:stop-instances", "completeIfInstancesTerminated") => {
-                let why = "whether the stop took hold is told by the instances' own states";
-                sketch.left(at, "completeIfInstancesTerminated", why, "");
-            }
-            (_, name) => {
-                sketch.left(
-                    at,
-                    &format!("the parameter `{}` of `{}`", line(name), line(&action.name)),
-                    "it has no counterpart",
-                    "",
-                );
-            }
-        }
+    let hold = parameters(sketch, action, &mut arguments);
+    for (key, name) in action.targets.iter().filter(|(key, _)| key != native.key) {
+        let at = action.at.loose("targets").or(action.at.get("target")).unwrap_or_else(|| action.at.clone());
+        let what = format!("the target `{}` of `{}`, as `{}`", line(name), line(&action.name), line(key));
+        sketch.left(&at, &what, "the action has no such target", "");
     }
     let deed = Out::Map(vec![(native.action.to_owned(), Out::Map(arguments))]);
     let rest = if native.irreversible { vec![("irreversible", Out::bare(true))] } else { Vec::new() };
@@ -115,6 +105,53 @@ fn act(
     vec![wait(sketch, &format!("hold {name}"), hold, vec![name.clone()])]
 }
 
+/// The parameters of an action as its arguments. Gives for how long instances are held stopped.
+fn parameters(
+    sketch: &mut Sketch,
+    action: &Action<'_>,
+    arguments: &mut Vec<(String, Out)>,
+) -> Option<Duration> {
+    let mut hold = None;
+    for (name, value, at) in &action.parameters {
+        let value = value.as_deref().unwrap_or_default();
+        match (action.id.as_str(), name.as_str()) {
+            ("aws:rds:reboot-db-instances", "forceFailover") if value.eq_ignore_ascii_case("true") => {
+                arguments.push(("force_failover".to_owned(), Out::bare(true)));
+            }
+            ("aws:rds:reboot-db-instances", "forceFailover") if value.eq_ignore_ascii_case("false") => {}
+            ("aws:ec2:stop-instances", "startInstancesAfterDuration") => {
+                hold = terms::duration(value);
+                if hold.is_none() {
+                    sketch.left(
+                        at,
+                        "startInstancesAfterDuration",
+                        "it is no duration that can be read",
+                        "a step `wait: 5m` after it",
+                    );
+                }
+            }
+            ("aws:ec2:stop-instances", "completeIfInstancesTerminated") => {
+                let why = "whether the stop took hold is told by the instances' own states";
+                sketch.left(at, "completeIfInstancesTerminated", why, "");
+            }
+            _ => parameter_left(sketch, action, name, at),
+        }
+    }
+    hold
+}
+
+fn parameter_left(sketch: &mut Sketch, action: &Action<'_>, name: &str, at: &At<'_>) {
+    let what = format!("the parameter `{}` of `{}`", line(name), line(&action.name));
+    sketch.left(at, &what, "it has no counterpart", "");
+}
+
+/// Lists the parameters that are none of these, and the targets of an action that has none.
+fn rest(sketch: &mut Sketch, action: &Action<'_>, known: &[&str]) {
+    for (name, _, at) in action.parameters.iter().filter(|(name, _, _)| !known.contains(&name.as_str())) {
+        parameter_left(sketch, action, name, at);
+    }
+}
+
 /// An alarm that must be in a state when the action comes: as a guardrail, it must be all the time.
 fn asserted(sketch: &mut Sketch, action: &Action<'_>, after: Vec<String>) -> Vec<String> {
     let states = action.parameter("alarmStates").unwrap_or_default();
@@ -126,6 +163,7 @@ fn asserted(sketch: &mut Sketch, action: &Action<'_>, after: Vec<String>) -> Vec
         let proposal = "`detection:` and `alarms:` say when an alarm must fire; `stop_when: [{ alarm: … }]` when it must not";
         return left(sketch, action, "firedrill asserts no alarm state in between", proposal, after);
     }
+    rest(sketch, action, &["alarmArns", "alarmStates"]);
     for name in names {
         let rail = Out::map([("alarm", Out::text(name))]);
         if !sketch.rails.contains(&rail) {

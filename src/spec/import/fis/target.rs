@@ -14,6 +14,11 @@ fn refuse<T>(why: impl Into<String>, proposal: impl Into<String>) -> Result<T, R
 
 /// The selector of a target for an action. A refusal is a target that would choose other resources.
 pub(super) fn selector(sketch: &mut Sketch, target: &Target<'_>, action: &str) -> Result<Out, Refusal> {
+    if target.partial {
+        let why =
+            "a tag or a parameter of it has no value that can be read, and without it more would be chosen";
+        return refuse(why, "write the target: `tags: { app: … }`");
+    }
     let (kind, selector) = match (target.resource_type.as_str(), action.split('.').next()) {
         ("aws:ec2:instance", Some("ec2")) => ("ec2.instance", instances(sketch, target)?),
         ("aws:rds:db", Some("rds")) => ("rds.instance", databases(sketch, target)?),
@@ -64,6 +69,16 @@ fn no_parameters(target: &Target<'_>) -> Result<(), Refusal> {
     }
 }
 
+fn no_filters(target: &Target<'_>) -> Result<(), Refusal> {
+    match target.filters.first() {
+        None => Ok(()),
+        Some((path, _)) => refuse(
+            format!("its filter `{}` has no counterpart, and without it more would be chosen", line(path)),
+            "",
+        ),
+    }
+}
+
 /// The selection mode.
 fn pick(sketch: &mut Sketch, target: &Target<'_>, entries: &mut Entries) -> Result<(), Refusal> {
     let mode = target.selection.trim();
@@ -83,8 +98,9 @@ fn pick(sketch: &mut Sketch, target: &Target<'_>, entries: &mut Entries) -> Resu
     };
     if key == "percent" {
         let why = "FIS rounds the number down, firedrill up";
+        let at = target.at.loose("selectionMode").unwrap_or_else(|| target.at.clone());
         sketch.left(
-            &target.at,
+            &at,
             &format!("the rounding of `{}`", line(&target.name)),
             why,
             "`pick: { count: 1 }` says it exactly",
@@ -133,12 +149,7 @@ fn instances(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusa
 
 fn databases(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusal> {
     no_parameters(target)?;
-    if let Some((path, _)) = target.filters.first() {
-        return refuse(
-            format!("its filter `{}` has no counterpart, and without it more would be chosen", line(path)),
-            "",
-        );
-    }
+    no_filters(target)?;
     let mut entries = Vec::new();
     identified(target, ':', &mut entries)?;
     pick(sketch, target, &mut entries)?;
@@ -147,6 +158,15 @@ fn databases(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusa
 
 /// firedrill takes a cluster by its identifier alone.
 fn cluster(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusal> {
+    no_parameters(target)?;
+    no_filters(target)?;
+    let mode = target.selection.trim();
+    if !matches!(mode, "" | "ALL" | "COUNT(1)") {
+        return refuse(
+            format!("its selection mode is `{}`", line(mode)),
+            "firedrill fails over one cluster in a step",
+        );
+    }
     let mut entries = Vec::new();
     match target.arns.as_slice() {
         [arn] if target.tags.is_empty() => entries.push(("id".to_owned(), Out::text(last(arn, ':')?))),
@@ -159,8 +179,10 @@ fn cluster(sketch: &mut Sketch, target: &Target<'_>) -> Result<Entries, Refusal>
             let name = snake(&target.name, "cluster");
             let id = sketch.variable(&name, line(&chosen));
             let why = "firedrill takes a DB cluster by its identifier alone";
+            let tags = target.at.loose("resourceTags").or(target.at.get("resource_tag"));
+            let at = tags.or(target.at.loose("resourceArns")).unwrap_or_else(|| target.at.clone());
             sketch.left(
-                &target.at,
+                &at,
                 &format!("the choice of `{}`", line(&target.name)),
                 why,
                 &format!("give it: --var {name}=…"),

@@ -1,6 +1,7 @@
-//! Values of a CloudFormation template: what `Ref`, `Fn::Sub` and `Fn::GetAtt` stand for becomes a variable.
+//! Values of a template: what `Ref`, `Fn::Sub` and `Fn::GetAtt` of CloudFormation, or `${var.name}` of Terraform, stand
+//! for becomes a variable.
 //!
-//! Whatever else CloudFormation computes becomes a variable too, and is told: nothing is guessed.
+//! Whatever else the two compute becomes a variable too, and is told: nothing is guessed.
 
 use indexmap::IndexMap;
 
@@ -10,16 +11,34 @@ use super::super::super::sketch::Variable;
 use super::super::super::terms::{line, literal};
 use super::variable_for;
 
+/// What values are written in.
+#[derive(Clone)]
+pub(super) enum Dialect<'d> {
+    /// They are what they say.
+    Plain,
+    /// CloudFormation, with the whole stack.
+    Stack(At<'d>),
+    /// Terraform's JSON, with the whole configuration.
+    Configuration(At<'d>),
+}
+
 /// Reads values, and collects the variables that they became.
 pub(super) struct Reader<'d> {
-    stack: Option<At<'d>>,
+    pub(super) dialect: Dialect<'d>,
     variables: IndexMap<String, Variable>,
-    left: Vec<Left>,
+    pub(super) left: Vec<Left>,
 }
 
 impl<'d> Reader<'d> {
-    pub(super) fn new(stack: Option<At<'d>>) -> Reader<'d> {
-        Reader { stack, variables: IndexMap::new(), left: Vec::new() }
+    pub(super) fn new(dialect: Dialect<'d>) -> Reader<'d> {
+        Reader { dialect, variables: IndexMap::new(), left: Vec::new() }
+    }
+
+    fn stack(&self) -> Option<&At<'d>> {
+        match &self.dialect {
+            Dialect::Stack(stack) => Some(stack),
+            Dialect::Plain | Dialect::Configuration(_) => None,
+        }
     }
 
     pub(super) fn finish(self) -> (IndexMap<String, Variable>, Vec<Left>) {
@@ -28,8 +47,13 @@ impl<'d> Reader<'d> {
 
     /// The text of a value, what it refers to as variables.
     pub(super) fn text(&mut self, at: &At<'d>) -> Option<String> {
-        if self.stack.is_none() {
-            return at.text().map(literal);
+        match &self.dialect {
+            Dialect::Plain => return at.text().map(literal),
+            Dialect::Configuration(top) => {
+                let top = top.clone();
+                return self.interpolated(at, &top);
+            }
+            Dialect::Stack(_) => {}
         }
         let (function, argument) = match (at.tag(), at.entries().as_slice()) {
             (Some(tag), _) => (tag.trim_start_matches('!').to_owned(), at.clone()),
@@ -52,21 +76,27 @@ impl<'d> Reader<'d> {
                 Some(self.substitute(text, items.get(1)))
             }
             _ => {
-                let name = self.free(&variable_for(at.pointer.rsplit('/').next().unwrap_or("value")));
                 let why = format!("what CloudFormation computes with `{}` is not read", line(&function));
-                self.left.push(Left::new(
-                    at,
-                    &format!("the value at {}", at.pointer),
-                    &why,
-                    &format!("give it: --var {name}=…"),
-                ));
-                Some(self.variable(&name, &format!("what the template computes with {}", line(&function))))
+                Some(self.computed(at, &why, &format!("what the template computes with {}", line(&function))))
             }
         }
     }
 
+    /// A variable in place of what is computed.
+    pub(super) fn computed(&mut self, at: &At<'d>, why: &str, about: &str) -> String {
+        let named = at.called();
+        let name = self.free(&variable_for(named.split('/').next().unwrap_or("value")));
+        let proposal = format!("give it: --var {name}=…");
+        self.left.push(Left::new(at, &format!("the value at {}", at.pointer), why, &proposal));
+        self.variable(&name, about)
+    }
+
     /// The name of an alarm, which a stop condition gives by ARN.
     pub(super) fn alarm(&mut self, at: &At<'d>) -> Option<String> {
+        if let Dialect::Configuration(top) = &self.dialect {
+            let top = top.clone();
+            return self.alarm_of_configuration(at, &top);
+        }
         let direct = at.text().filter(|_| at.tag().is_none());
         if let Some(text) = direct {
             return Some(literal(text));
@@ -74,11 +104,13 @@ impl<'d> Reader<'d> {
         let long = at.entries().into_iter().find(|(key, _)| matches!(*key, "Fn::GetAtt" | "Ref"));
         let known = long.is_some() || matches!(at.tag(), Some("!GetAtt" | "!Ref"));
         let argument = long.map_or_else(|| at.clone(), |(_, value)| value);
-        let path = argument.items().first().and_then(At::text).unwrap_or_default().to_owned();
+        let path: Vec<&str> = argument.items().iter().filter_map(At::text).collect();
+        let path = path.join(".");
+        let known = known && path.split_once('.').is_none_or(|(_, attribute)| attribute == "Arn");
         let resource = path.split('.').next().unwrap_or_default();
         let properties =
-            self.stack.as_ref().and_then(|stack| stack.get("Resources")?.get(resource)?.get("Properties"));
-        if let Some(named) = properties.and_then(|properties| properties.get("AlarmName")) {
+            self.stack().and_then(|stack| stack.get("Resources")?.get(resource)?.get("Properties"));
+        if let Some(named) = properties.and_then(|properties| properties.get("AlarmName")).filter(|_| known) {
             return self.text(&named);
         }
         let about = "the name of the alarm that stops the experiment";
@@ -92,18 +124,19 @@ impl<'d> Reader<'d> {
             }
             self.variables = variables;
             self.left.truncate(left);
-            let name = self.free("alarm");
-            let why = "firedrill stops by an alarm's name, and the template computes its ARN";
-            self.left.push(Left::new(
-                at,
-                "the alarm of a stop condition",
-                why,
-                &format!("give it: --var {name}=…"),
-            ));
-            return Some(self.variable(&name, about));
+            return Some(self.unnamed_alarm(at));
         }
         let name = format!("{}_name", variable_for(resource));
         Some(self.variable(&name, about))
+    }
+
+    /// A variable for the name of an alarm that is given by a computed ARN.
+    pub(super) fn unnamed_alarm(&mut self, at: &At<'d>) -> String {
+        let name = self.free("alarm");
+        let why = "firedrill stops by an alarm's name, and the template computes its ARN";
+        let proposal = format!("give it: --var {name}=…");
+        self.left.push(Left::new(at, "the alarm of a stop condition", why, &proposal));
+        self.variable(&name, "the name of the alarm that stops the experiment")
     }
 
     /// The name, with a number when it stands for something else already.
@@ -113,7 +146,7 @@ impl<'d> Reader<'d> {
         names.find(|name| !self.variables.contains_key(name)).unwrap_or_else(|| name.to_owned())
     }
 
-    fn variable(&mut self, name: &str, about: &str) -> String {
+    pub(super) fn variable(&mut self, name: &str, about: &str) -> String {
         let about = literal(&line(about));
         self.variables.entry(name.to_owned()).or_insert_with(|| Variable { about, ..Variable::default() });
         format!("${{{name}}}")
@@ -122,7 +155,7 @@ impl<'d> Reader<'d> {
     /// A parameter, a resource's id or attribute, or a pseudo parameter.
     fn refer(&mut self, path: &str) -> String {
         let name = variable_for(path);
-        let parameter = self.stack.as_ref().and_then(|stack| stack.get("Parameters")?.get(path));
+        let parameter = self.stack().and_then(|stack| stack.get("Parameters")?.get(path));
         let Some(parameter) = parameter else {
             let about = match path.starts_with("AWS::") {
                 true => format!("what CloudFormation calls {path}"),
@@ -131,15 +164,22 @@ impl<'d> Reader<'d> {
             return self.variable(&name, &about);
         };
         let about = parameter.text_of("Description").unwrap_or("a parameter of the stack").to_owned();
-        let text = self.variable(&name, &about);
-        if let (Some(variable), Some(default)) = (self.variables.get_mut(&name), parameter.text_of("Default"))
-        {
-            variable.default = Some(literal(default));
-        }
-        if parameter.text_of("NoEcho") == Some("true")
-            && let Some(variable) = self.variables.get_mut(&name)
-        {
-            variable.secret = true;
+        let secret = parameter.get("NoEcho").is_some_and(|at| at.truth());
+        self.declared(&name, &about, parameter.text_of("Default"), secret)
+    }
+
+    /// A variable that the file around the template declares.
+    pub(super) fn declared(
+        &mut self,
+        name: &str,
+        about: &str,
+        default: Option<&str>,
+        secret: bool,
+    ) -> String {
+        let text = self.variable(name, about);
+        if let Some(variable) = self.variables.get_mut(name) {
+            variable.default = default.map(literal);
+            variable.secret |= secret;
         }
         text
     }
