@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode as _, Problem, nearest};
-use crate::notation::yaml::{Node, Value};
+use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::{Redactor, SecretValues};
 use crate::run::event::{ExperimentFacts, FileKind, RunbookFacts};
 
@@ -21,8 +21,10 @@ mod draft;
 pub mod environment;
 pub mod experiment;
 mod files;
+mod find;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod gameday;
 pub mod guardrail;
 pub mod import;
 pub mod interlock;
@@ -94,6 +96,9 @@ impl Loaded {
 /// Reads the experiment or the runbook at `path`. The error holds every problem of the file.
 pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let (source, root, problems) = source::read(path)?;
+    if kind(&root) == Some(gameday::KIND) {
+        return Err(gameday::not_run(source, &root, problems));
+    }
     let read = Cell::new(0);
     let examined = examine((path, &source.text), &root, problems, &shelf(path, given, &read));
     let diagnostics =
@@ -132,8 +137,8 @@ pub enum Checked {
     Runbook(Diagnostics),
     /// A ConfigMap with recovery procedures, which `firedrill import` makes runbooks of; warnings only, or none.
     ConfigMap(Diagnostics),
-    /// A kind of file that this version does not check.
-    Later(&'static str),
+    /// A game day; the same, with what is wrong with the files of its drills.
+    GameDay(Diagnostics),
     /// Something else: YAML without `kind:`.
     Other,
 }
@@ -144,8 +149,9 @@ impl Checked {
         match self {
             Checked::Experiment(diagnostics)
             | Checked::Runbook(diagnostics)
-            | Checked::ConfigMap(diagnostics) => diagnostics.problems,
-            Checked::Later(_) | Checked::Other => Vec::new(),
+            | Checked::ConfigMap(diagnostics)
+            | Checked::GameDay(diagnostics) => diagnostics.problems,
+            Checked::Other => Vec::new(),
         }
     }
 }
@@ -168,11 +174,11 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
             let problems = found.into_iter().map(warning).collect();
             return Ok(Checked::ConfigMap(Diagnostics { path: source.path, text: source.text, problems }));
         }
-        Some(kind) => {
-            if let Some((kind, _)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
-                return Ok(Checked::Later(kind));
-            }
+        Some(gameday::KIND) => {
+            let (_, problems) = gameday::examine(path, &root, problems);
+            return Ok(Checked::GameDay(Diagnostics { path: source.path, text: source.text, problems }));
         }
+        Some(_) => {}
     }
     let (given, read) = (Given::default(), Cell::new(0));
     let problems = examine((path, &source.text), &root, problems, &shelf(path, &given, &read)).problems;
@@ -190,6 +196,12 @@ fn shelf<'a>(path: &Path, given: &'a Given, read: &'a Cell<usize>) -> Shelf<'a> 
 
 fn noun(root: &Node) -> &'static str {
     if kind(root) == Some(FileKind::Runbook.word()) { FileKind::Runbook } else { FileKind::Experiment }.noun()
+}
+
+/// Where the value of `kind:` stands.
+fn kind_span(root: &Node) -> Span {
+    let Value::Map(top) = &root.value else { return root.span };
+    top.iter().find(|(key, _)| key.text == "kind").map_or(root.span, |(_, node)| node.span)
 }
 
 /// The text of `kind:`.
@@ -278,23 +290,20 @@ fn right_kind(root: &Node) -> Result<FileKind, Box<Problem>> {
     };
     let mut cx = Context::new(&Verbatim);
     let Some(kind) = String::decode(node, &mut cx) else {
-        let expected = "expected `kind: Experiment` or `kind: Runbook`";
+        let expected = "expected `kind: Experiment`, `kind: Runbook` or `kind: GameDay`";
         return Err(Problem::new(Code::MissingKind, key.span, expected).into());
     };
     if let Some(kind) = [FileKind::Experiment, FileKind::Runbook].into_iter().find(|one| one.word() == kind) {
         return Ok(kind);
-    }
-    if let Some((word, what)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
-        return Err(later::problem(word, what, node.span).into());
     }
     let problem = Problem::new(
         Code::UnknownKind,
         node.span,
         format!("unknown kind `{}`", crate::notation::decode::clip(&kind)),
     );
-    Err(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
+    Err(match nearest(&kind, &["Experiment", "Runbook", gameday::KIND]) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
-        None => problem.label("expected Experiment or Runbook"),
+        None => problem.label("expected Experiment, Runbook or GameDay"),
     }
     .into())
 }

@@ -112,13 +112,11 @@ impl Round {
             Ok(
                 Checked::Experiment(diagnostics)
                 | Checked::Runbook(diagnostics)
-                | Checked::ConfigMap(diagnostics),
+                | Checked::ConfigMap(diagnostics)
+                | Checked::GameDay(diagnostics),
             )
             | Err(diagnostics) => {
                 self.sheets.push(diagnostics);
-            }
-            Ok(Checked::Later(kind)) => {
-                self.notes.push(format!("{}: a {kind} is not checked by this version", shown.display()));
             }
             Ok(Checked::Other) if !named => {
                 self.notes.push(format!("{}: skipped, since it has no `kind:`", shown.display()));
@@ -198,10 +196,14 @@ fn diagnose(path: &Path, text: &[u8]) -> Option<Diagnostics> {
         return Project::read_text(path, text).err();
     }
     match spec::check_text(path, text) {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::ConfigMap(found)) | Err(found) => {
-            Some(found)
-        }
-        Ok(Checked::Later(_) | Checked::Other) => None,
+        Ok(
+            Checked::Experiment(found)
+            | Checked::Runbook(found)
+            | Checked::ConfigMap(found)
+            | Checked::GameDay(found),
+        )
+        | Err(found) => Some(found),
+        Ok(Checked::Other) => None,
     }
 }
 

@@ -323,6 +323,20 @@ impl Project {
         declared.chain([LAB]).collect()
     }
 
+    /// The names of the variables that an environment gives values to; `None` when there is no such environment.
+    pub fn gives(&self, environment: &str) -> Option<Vec<&str>> {
+        let (_, node) = self.environments.iter().find(|(key, _)| key.text == environment)?;
+        let of = |node: &'_ Node, name: &str| match &node.value {
+            Value::Map(entries) => entries.iter().position(|(key, _)| key.text == name),
+            _ => None,
+        };
+        let (Value::Map(settings), Some(at)) = (&node.value, of(node, "values")) else { return Some(Vec::new()) };
+        match settings.get(at).map(|(_, values)| &values.value) {
+            Some(Value::Map(values)) => Some(values.iter().map(|(key, _)| key.text.as_str()).collect()),
+            _ => Some(Vec::new()),
+        }
+    }
+
     /// One of the environments that the file declares, with its references answered.
     pub fn environment(&self, name: &str) -> Result<Environment, Diagnostics> {
         let Some((_, node)) = self.environments.iter().find(|(key, _)| key.text == name) else {
@@ -415,7 +429,7 @@ fn settings(node: &Node, cx: &mut Context<'_>) -> Option<Settings> {
 
 /// The text with the paths in its `${file:…}` made relative to the folder of the project file, since it is
 /// an experiment elsewhere that will read them.
-fn anchored(text: &str, base: &Path) -> String {
+pub(super) fn anchored(text: &str, base: &Path) -> String {
     let mut out = String::new();
     for piece in pieces(text).unwrap_or_default() {
         match piece {

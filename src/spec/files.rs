@@ -38,7 +38,7 @@ fn experiments_in(folder: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
     for file in yaml_files(folder) {
         match check(&file) {
             Ok(Checked::Experiment(_)) => found.push(file),
-            Ok(Checked::Runbook(_) | Checked::ConfigMap(_) | Checked::Later(_) | Checked::Other) => {}
+            Ok(Checked::Runbook(_) | Checked::ConfigMap(_) | Checked::GameDay(_) | Checked::Other) => {}
             Err(diagnostics) => return Err(diagnostics),
         }
     }
