@@ -106,7 +106,8 @@ impl Draft {
         unknown_keys(top, &known, cx);
         // An error about the whole file points at its first line.
         let span = top.first().map_or(root.span, |(key, _)| key.span);
-        let name = field::<Spanned<String>>(top, span, "name", None, cx).filter(|name| slug(article(kind), name, cx));
+        let name = field::<Spanned<String>>(top, span, "name", None, cx)
+            .filter(|name| slug(article(kind), name, cx));
         Some(Draft {
             kind,
             span,

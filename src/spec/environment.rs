@@ -330,7 +330,9 @@ impl Project {
             Value::Map(entries) => entries.iter().position(|(key, _)| key.text == name),
             _ => None,
         };
-        let (Value::Map(settings), Some(at)) = (&node.value, of(node, "values")) else { return Some(Vec::new()) };
+        let (Value::Map(settings), Some(at)) = (&node.value, of(node, "values")) else {
+            return Some(Vec::new());
+        };
         match settings.get(at).map(|(_, values)| &values.value) {
             Some(Value::Map(values)) => Some(values.iter().map(|(key, _)| key.text.as_str()).collect()),
             _ => Some(Vec::new()),

@@ -41,12 +41,8 @@ fn by_path(from: &Path, named: &Spanned<String>, kind: FileKind) -> Result<PathB
     match path.is_file() {
         true => Ok(path),
         false => Err(Box::new(
-            Problem::new(
-                unknown(kind),
-                named.span,
-                format!("there is no file `{}`", clip(&named.value)),
-            )
-            .label("relative to this file"),
+            Problem::new(unknown(kind), named.span, format!("there is no file `{}`", clip(&named.value)))
+                .label("relative to this file"),
         )),
     }
 }
@@ -63,11 +59,8 @@ fn by_name(from: &Path, named: &Spanned<String>, kind: FileKind) -> Result<PathB
         }
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-    let problem = Problem::new(
-        unknown(kind),
-        named.span,
-        format!("no {noun} is called `{}`", clip(&named.value)),
-    );
+    let problem =
+        Problem::new(unknown(kind), named.span, format!("no {noun} is called `{}`", clip(&named.value)));
     Err(Box::new(match nearest(&named.value, &names) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
         None if known.is_empty() => problem

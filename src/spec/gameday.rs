@@ -101,7 +101,9 @@ impl Drill {
         if let Some(environment) = self.environment.as_ref().filter(|_| !self.tabletop) {
             words.extend(["--env".to_owned(), environment.clone()]);
         }
-        words.extend(self.with.iter().flat_map(|(name, value)| ["--var".to_owned(), format!("{name}={value}")]));
+        words.extend(
+            self.with.iter().flat_map(|(name, value)| ["--var".to_owned(), format!("{name}={value}")]),
+        );
         words.extend(self.tabletop.then(|| "--tabletop".to_owned()));
         words.extend(self.dry_run.then(|| "--dry-run".to_owned()));
         words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
@@ -143,7 +145,11 @@ pub fn load(path: &Path) -> Result<LoadedDay, Diagnostics> {
 }
 
 /// Reads a game day and the files of its drills, then asks the rules.
-pub(super) fn examine(path: &Path, root: &Node, mut problems: Vec<Problem>) -> (Option<GameDay>, Vec<Problem>) {
+pub(super) fn examine(
+    path: &Path,
+    root: &Node,
+    mut problems: Vec<Problem>,
+) -> (Option<GameDay>, Vec<Problem>) {
     let Some(mut draft) = Draft::read(root, &mut problems) else { return (None, problems) };
     for entry in draft.drills.iter_mut().flat_map(|drills| &mut drills.value) {
         if let agenda::Is::Drill(drill) = &mut entry.is {
@@ -179,7 +185,10 @@ pub(super) fn not_run(source: Source, root: &Node, problems: Vec<Problem>) -> Di
             Problem::new(
                 Code::NotYet,
                 span,
-                format!("`{}` is a game day: holding one as a whole is not supported by this version", day.name),
+                format!(
+                    "`{}` is a game day: holding one as a whole is not supported by this version",
+                    day.name
+                ),
             )
             .label("checked, with all its drills, and not held as a whole yet")
             .help(format!("hold its drills one after the other:\n{}", commands.join("\n"))),

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::experiment::{Does, Experiment, Step};
+use super::find::{canonical, is_path, shown, stem};
 use super::outputs::Flow;
 use super::step::StepDraft;
-use super::find::{canonical, is_path, shown, stem};
 use super::values::Verbatim;
 use super::{Examined, Given, draft, examine, find, kind, source};
 use crate::notation::code::Code;

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::environment::Settings;
 use super::experiment::{Objectives, OnFailure, Program, Recovery, SteadyState, Undo};
-use super::{gameday, guardrail};
 use super::people::Approval;
 use super::values::Variable;
+use super::{gameday, guardrail};
 use crate::action::Action;
 use crate::aws::find::Target;
 use crate::notation::decode::Decode;

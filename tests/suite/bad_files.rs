@@ -22,12 +22,11 @@ fn diagnostics(path: &Path) -> Diagnostics {
         Ok(
             Checked::Experiment(diagnostics)
             | Checked::Runbook(diagnostics)
-            | Checked::ConfigMap(diagnostics),
+            | Checked::ConfigMap(diagnostics)
+            | Checked::GameDay(diagnostics),
         )
         | Err(diagnostics) => diagnostics,
-        Ok(Checked::Other | Checked::Later(_)) => {
-            spec::load(path, &spec::Given::default()).expect_err("not an experiment")
-        }
+        Ok(Checked::Other) => spec::load(path, &spec::Given::default()).expect_err("not an experiment"),
     }
 }
 

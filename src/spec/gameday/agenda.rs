@@ -151,7 +151,9 @@ fn wait(inside: &[(Key, Node)], span: Span, cx: &mut Context<'_>) -> Option<Dura
 /// The values of a drill's variables. They are templates: what `${env:…}` and `${file:…}` stand for is asked when the
 /// drill is held.
 fn with(inside: &[(Key, Node)], kind: FileKind, cx: &mut Context<'_>) -> Option<Vec<(SpannedName, String)>> {
-    let Some((key, node)) = inside.iter().find(|(key, _)| key.text == "with") else { return Some(Vec::new()) };
+    let Some((key, node)) = inside.iter().find(|(key, _)| key.text == "with") else {
+        return Some(Vec::new());
+    };
     let expects = format!("a mapping of the {}'s variables to their values", kind.noun());
     if node.value == Value::Null {
         let problem = Problem::new(Code::NoValue, key.span, "`with` has no value");

@@ -10,7 +10,7 @@ use crate::notation::yaml::{Key, Node, Span, Value};
 use crate::spec::{draft, later};
 
 /// No day has more drills, and each of them is a file to read.
-const MOST_ENTRIES: usize = 100;
+const MOST_ENTRIES: usize = 50;
 
 /// The parts of a game day that could be read.
 pub(super) struct Draft {

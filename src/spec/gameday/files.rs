@@ -56,7 +56,8 @@ pub(super) fn read(from: &Path, drill: &mut DrillDraft, problems: &mut Vec<Probl
         // Of a file that is right by itself it is the values that are wrong.
         let alone = examined_alone(&shown, &text, &root, flaws);
         let because = if failed(&alone) { "" } else { " with these values" };
-        let of = Diagnostics { path: text.path.clone(), text: text.text.clone(), problems: examined.problems };
+        let of =
+            Diagnostics { path: text.path.clone(), text: text.text.clone(), problems: examined.problems };
         problems.push(wrong(drill, &shown, &of, because));
     } else {
         experiment = examined.experiment;
@@ -117,7 +118,8 @@ fn values(drill: &DrillDraft) -> IndexMap<String, String> {
 fn unknown_values(drill: &DrillDraft, known: Vec<&str>, problems: &mut Vec<Problem>) {
     let noun = drill.kind.noun();
     for (name, _) in drill.with.iter().flatten().filter(|(name, _)| !known.contains(&name.text.as_str())) {
-        let what = format!("the {noun} `{}` has no variable `{}`", clip(&drill.named.value), clip(&name.text));
+        let what =
+            format!("the {noun} `{}` has no variable `{}`", clip(&drill.named.value), clip(&name.text));
         let problem = Problem::new(Code::UnknownVariable, name.span, what);
         problems.push(match nearest(&name.text, &known) {
             Some(near) => problem.label(format!("did you mean `{near}`?")),

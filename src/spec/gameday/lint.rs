@@ -81,9 +81,15 @@ fn nowhere(drill: &DrillDraft, problems: &mut Vec<Problem>) {
     if experiment.is_some_and(names_aws) {
         let what = format!("the {} `{}` names things of AWS", drill.kind.noun(), clip(drill.name()));
         problems.push(
-            Problem::new(Code::DrillNowhere, drill.named.span, format!("{what}, and no environment to find them in"))
-                .label("where is it held?")
-                .help("`environment: staging`, at the top for all drills or here for this one; `lab` is built in"),
+            Problem::new(
+                Code::DrillNowhere,
+                drill.named.span,
+                format!("{what}, and no environment to find them in"),
+            )
+            .label("where is it held?")
+            .help(
+                "`environment: staging`, at the top for all drills or here for this one; `lab` is built in",
+            ),
         );
     }
 }
@@ -113,9 +119,9 @@ fn values(project: &Project, drill: &DrillDraft, environment: &Spanned<String>, 
         let (noun, name) = (drill.kind.noun(), clip(drill.name()));
         let what = format!("the {noun} `{name}` has no value for {} in `{environment}`", unset.join(", "));
         problems.push(
-            Problem::new(Code::NoValueGiven, drill.named.span, what)
-                .label("it would not begin")
-                .help("give it here, `with: { NAME: … }`, or under `values:` of the environment in firedrill.yaml"),
+            Problem::new(Code::NoValueGiven, drill.named.span, what).label("it would not begin").help(
+                "give it here, `with: { NAME: … }`, or under `values:` of the environment in firedrill.yaml",
+            ),
         );
     }
 }

@@ -68,8 +68,14 @@ const MONTHS: [&str; 12] = [
 ];
 
 /// What people write for the ordinals.
-const DIGITS: [(&str, &str); 6] =
-    [("1st", "first"), ("2nd", "second"), ("3rd", "third"), ("4th", "fourth"), ("5th", "fifth"), ("6th", "sixth")];
+const DIGITS: [(&str, &str); 6] = [
+    ("1st", "first"),
+    ("2nd", "second"),
+    ("3rd", "third"),
+    ("4th", "fourth"),
+    ("5th", "fifth"),
+    ("6th", "sixth"),
+];
 
 impl On {
     /// Reads a day as it is written.
@@ -98,7 +104,8 @@ impl On {
     /// Why it is no day of this period, and what to write instead.
     pub(super) fn misfit(&self, every: Period) -> Option<(String, String)> {
         let (day, period, months) = (self.day_name(), every.word(), every.months());
-        let ordinal = |month: u8| ORDINALS.get(usize::from(month.saturating_sub(1))).copied().unwrap_or("last");
+        let ordinal =
+            |month: u8| ORDINALS.get(usize::from(month.saturating_sub(1))).copied().unwrap_or("last");
         match (every, self.nth, self.of) {
             (Period::Week, Some(_), _) => Some((
                 format!("a week has one {day}"),
@@ -114,9 +121,10 @@ impl On {
                 "a month has no months".to_owned(),
                 "leave `of …` out, or say how often that month comes: `every: year`".to_owned(),
             )),
-            (Period::Year, _, Some(Of::Counted(_) | Of::Last)) => {
-                Some(("the month of a year is called by its name".to_owned(), "such as `of march`".to_owned()))
-            }
+            (Period::Year, _, Some(Of::Counted(_) | Of::Last)) => Some((
+                "the month of a year is called by its name".to_owned(),
+                "such as `of march`".to_owned(),
+            )),
             (Period::Year, _, Some(Of::Named(_))) => None,
             (_, _, Some(Of::Named(month))) => Some((
                 format!("every {period} has but one month of {months}, and not always this one"),
@@ -157,10 +165,10 @@ fn meant(text: &str) -> Option<String> {
     let words = lower.split_whitespace().filter(|word| !matches!(*word, "each" | "every" | "on"));
     let near = |word: &str| match DIGITS.iter().find(|(digits, _)| *digits == word) {
         Some((_, word)) => Some(*word),
-        None if weekday(word).is_some() => DAYS.iter().find(|(_, short, _)| *short == word).map_or_else(
-            || nearest(word, &known),
-            |(long, ..)| Some(*long),
-        ),
+        None if weekday(word).is_some() => DAYS
+            .iter()
+            .find(|(_, short, _)| *short == word)
+            .map_or_else(|| nearest(word, &known), |(long, ..)| Some(*long)),
         None => nearest(word, &known),
     };
     let words: Option<Vec<&str>> = words.take(8).map(near).collect();
@@ -200,11 +208,8 @@ impl Decode for On {
             );
             return None;
         }
-        let problem = Problem::new(
-            Code::NotADay,
-            node.span,
-            format!("`{}` is no day of a schedule", clip(&text)),
-        );
+        let problem =
+            Problem::new(Code::NotADay, node.span, format!("`{}` is no day of a schedule", clip(&text)));
         cx.report(match meant(&text) {
             Some(meant) => {
                 let problem = problem.label(format!("did you mean `{meant}`?"));
@@ -234,9 +239,16 @@ mod tests {
         let third = Some(Of::Counted(3));
         assert_eq!(On::parse("second sunday of the third month"), on(second, Day::Sunday, third));
         assert_eq!(On::parse("second sunday of the last month"), on(second, Day::Sunday, Some(Of::Last)));
-        for wrong in
-            ["", "second", "Second tuesday", "fifth monday", "2nd monday", "first monday of", "first day", "monday of march"]
-        {
+        for wrong in [
+            "",
+            "second",
+            "Second tuesday",
+            "fifth monday",
+            "2nd monday",
+            "first monday of",
+            "first day",
+            "monday of march",
+        ] {
             assert_eq!(On::parse(wrong), None, "{wrong}");
         }
     }
@@ -247,7 +259,10 @@ mod tests {
         assert_eq!(meant("Second Teusday").as_deref(), Some("second tuesday"));
         assert_eq!(meant("2nd tue").as_deref(), Some("second tuesday"));
         assert_eq!(meant("every first monday in march").as_deref(), None);
-        assert_eq!(meant("each first monday of the 2nd month").as_deref(), Some("first monday of the second month"));
+        assert_eq!(
+            meant("each first monday of the 2nd month").as_deref(),
+            Some("first monday of the second month")
+        );
         assert_eq!(meant("whenever it suits"), None);
     }
 }

@@ -128,7 +128,9 @@ impl Moment {
         match words.as_slice() {
             [time, "before"] => span(time).map(Moment::Before),
             [time, "after"] => span(time).map(Moment::After),
-            [one, two] => FIXED.iter().find(|(text, _)| text.split_once(' ') == Some((one, two))).map(|(_, at)| *at),
+            [one, two] => {
+                FIXED.iter().find(|(text, _)| text.split_once(' ') == Some((one, two))).map(|(_, at)| *at)
+            }
             _ => None,
         }
     }
@@ -138,12 +140,15 @@ impl Moment {
 fn meant(text: &str) -> Option<String> {
     const UNITS: [(&str, &str); 4] = [("day", "d"), ("hour", "h"), ("min", "m"), ("second", "s")];
     let lower = text.to_lowercase();
-    let words: Vec<&str> = lower.split_whitespace().filter(|word| !matches!(*word, "the" | "a" | "an")).collect();
+    let words: Vec<&str> =
+        lower.split_whitespace().filter(|word| !matches!(*word, "the" | "a" | "an")).collect();
     let unit = |word: &str| UNITS.iter().find(|(unit, _)| word.starts_with(unit)).map(|(_, short)| *short);
     let candidate = match words.as_slice() {
         [number, long, side @ ("before" | "after"), ..] => format!("{number}{} {side}", unit(long)?),
         [time, side @ ("before" | "after"), ..] => format!("{time} {side}"),
-        ["start" | "begin" | "beginning"] | ["on" | "at", "start" | "begin" | "beginning", ..] => "at start".to_owned(),
+        ["start" | "begin" | "beginning"] | ["on" | "at", "start" | "begin" | "beginning", ..] => {
+            "at start".to_owned()
+        }
         ["end"] | ["on" | "at", "end", ..] => "at end".to_owned(),
         ["abort" | "aborted"] | ["on" | "at", "abort", ..] => "on abort".to_owned(),
         ["no-go" | "nogo"] | ["on" | "at", "no-go" | "nogo", ..] => "on no-go".to_owned(),
@@ -166,8 +171,11 @@ impl Decode for Moment {
         let text = cx.text(node, &Self::expects())?;
         let read = Moment::parse(&text);
         if read.is_none() {
-            let problem =
-                Problem::new(Code::NotAMoment, node.span, format!("`{}` is no time of a game day", clip(&text)));
+            let problem = Problem::new(
+                Code::NotAMoment,
+                node.span,
+                format!("`{}` is no time of a game day", clip(&text)),
+            );
             cx.report(match meant(&text) {
                 Some(meant) => problem.label(format!("did you mean `{meant}`?")),
                 None => problem.label(format!("expected {}", Self::expects())),
@@ -192,11 +200,20 @@ mod tests {
     #[test]
     fn times_are_read_as_they_are_written_and_no_others() {
         let hour = Duration::from_secs(3600);
-        let all = [Moment::Before(hour), Moment::Start, Moment::NoGo, Moment::Abort, Moment::End, Moment::After(hour)];
+        let all = [
+            Moment::Before(hour),
+            Moment::Start,
+            Moment::NoGo,
+            Moment::Abort,
+            Moment::End,
+            Moment::After(hour),
+        ];
         for moment in all {
             assert_eq!(Moment::parse(&moment.written().expect("text")), Some(moment));
         }
-        for wrong in ["", "before", "0s before", "soon", "1 day before", "at the start", "in time", "1h before start"] {
+        for wrong in
+            ["", "before", "0s before", "soon", "1 day before", "at the start", "in time", "1h before start"]
+        {
             assert_eq!(Moment::parse(wrong), None, "{wrong}");
         }
     }

@@ -24,7 +24,11 @@ pub(in crate::spec) fn of(shapes: &mut Shapes) -> Value {
         ("participants", participants, "Who takes part, in which role."),
         ("go_no_go", GoNoGo::schema(shapes), "The question that is asked before the first drill."),
         ("drills", shape::list(agenda::shape(shapes)), "What is drilled, in order, with waits in between."),
-        ("communication", shape::list(Message::schema(shapes)), "Who is told what, when, over which channel."),
+        (
+            "communication",
+            shape::list(Message::schema(shapes)),
+            "Who is told what, when, over which channel.",
+        ),
     ];
     let keys = keys.into_iter().map(|(key, shape, about)| (key, described(shape, about))).collect();
     shape::object("", keys, &["kind", "name", "participants", "drills"])

@@ -33,7 +33,7 @@ fn imported(name: &str, text: &str) -> Imported {
 /// What is wrong with a file that was written.
 fn wrong(file: &Written) -> Vec<Problem> {
     match check_text(Path::new(&file.name), file.text.as_bytes()) {
-        Ok(Checked::Later(_) | Checked::Other) => panic!("{} is of no kind", file.name),
+        Ok(Checked::Other) => panic!("{} is of no kind", file.name),
         Ok(checked) => checked.problems().into_iter().filter(|problem| !problem.warning).collect(),
         Err(diagnostics) => diagnostics.problems,
     }

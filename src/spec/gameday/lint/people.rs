@@ -38,7 +38,9 @@ impl Roster<'_> {
             Some(near) => problem.label(format!("did you mean `{near}`?")),
             None => {
                 let roles: Vec<&str> = self.roles();
-                problem.label("nobody takes part in this role").help(format!("there is: {}", roles.join(", ")))
+                problem
+                    .label("nobody takes part in this role")
+                    .help(format!("there is: {}", roles.join(", ")))
             }
         }
     }
@@ -108,9 +110,13 @@ fn go_no_go(asked: &GoNoGo, span: Span, roster: &Roster<'_>, problems: &mut Vec<
         let place = asked.at_least.span;
         let place = if place == Span::default() { span } else { place };
         problems.push(
-            Problem::new(Code::NobodyDecides, place, format!("{least} must say go, and {able} take part who may"))
-                .label("the game day could never begin")
-                .help("ask fewer, or have more participants with these roles"),
+            Problem::new(
+                Code::NobodyDecides,
+                place,
+                format!("{least} must say go, and {able} take part who may"),
+            )
+            .label("the game day could never begin")
+            .help("ask fewer, or have more participants with these roles"),
         );
     }
 }

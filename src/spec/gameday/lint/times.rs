@@ -207,7 +207,11 @@ fn length(draft: &Draft, lasts: &Spanned<Duration>, problems: &mut Vec<Problem>)
             Problem::new(
                 Code::DayTooShort,
                 lasts.span,
-                format!("the drills and waits take {} at least, and the day lasts {}", show(least), show(lasts.value)),
+                format!(
+                    "the drills and waits take {} at least, and the day lasts {}",
+                    show(least),
+                    show(lasts.value)
+                ),
             )
             .label("over before they are")
             .help(format!("a longer day, or fewer drills: {}", each(|length| length.least))),
@@ -217,7 +221,11 @@ fn length(draft: &Draft, lasts: &Spanned<Duration>, problems: &mut Vec<Problem>)
             Problem::new(
                 Code::DayMayBeTooShort,
                 lasts.span,
-                format!("the drills and waits may take {}, and the day lasts {}", show(most), show(lasts.value)),
+                format!(
+                    "the drills and waits may take {}, and the day lasts {}",
+                    show(most),
+                    show(lasts.value)
+                ),
             )
             .label("enough only if all goes well")
             .help(format!("until their deadlines: {}", each(|length| length.most)))
