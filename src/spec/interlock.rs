@@ -189,7 +189,7 @@ impl Decode for Zone {
         match TimeZone::get(&name) {
             Ok(zone) => Some(Zone(zone)),
             Err(_) => {
-                let help = "offsets and abbreviations are no zones; a machine without time zone data (package tzdata) knows UTC alone";
+                let help = "offsets and abbreviations are no zones";
                 let problem = cx.mismatch(Code::NotATimeZone, node, &Self::expects()).help(help);
                 cx.report(problem);
                 None

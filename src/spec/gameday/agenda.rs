@@ -91,10 +91,13 @@ impl Is {
         let kinds: Vec<&Key> =
             inside.iter().map(|(key, _)| key).filter(|key| KINDS.contains(&key.text.as_str())).collect();
         let Some(first) = kinds.first() else {
-            cx.report(
-                Problem::new(Code::NotExactlyOne, span, "this entry names neither a drill nor a wait")
-                    .label("`experiment`, `runbook` or `wait` is needed here"),
-            );
+            // A key that is not known has been told of, and may have been meant for one of these.
+            if inside.iter().all(|(key, _)| KEYS.contains(&key.text.as_str())) {
+                cx.report(
+                    Problem::new(Code::NotExactlyOne, span, "this entry names neither a drill nor a wait")
+                        .label("`experiment`, `runbook` or `wait` is needed here"),
+                );
+            }
             return Is::Unread;
         };
         for other in kinds.iter().skip(1) {

@@ -80,11 +80,11 @@ fn outside(from: &Path, file: &Path, drill: &DrillDraft) -> Option<Problem> {
     if found.starts_with(&project) {
         return None;
     }
-    let message = format!("{} is not in the project of this game day", found.display());
+    let message = format!("{} is not in the project of this game day", find::shown(file).display());
     Some(
-        Problem::new(Code::DrillOutside, drill.named.span, message)
-            .label("nobody else has it there")
-            .help(format!("the project begins at {}: move the file into it", project.display())),
+        Problem::new(Code::DrillOutside, drill.named.span, message).label("nobody else has it there").help(
+            format!("the project begins at {}: move the file into it", find::shown(&project).display()),
+        ),
     )
 }
 

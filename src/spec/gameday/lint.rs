@@ -130,7 +130,8 @@ fn values(project: &Project, drill: &DrillDraft, environment: &Spanned<String>, 
 fn twice(draft: &Draft, problems: &mut Vec<Problem>) {
     let mut seen: Vec<&DrillDraft> = Vec::new();
     for drill in drills(draft) {
-        let Some(found) = &drill.found else { continue };
+        let read = drill.with.is_some() && drill.tabletop.is_some() && drill.dry_run.is_some();
+        let (Some(found), true, Some(_)) = (&drill.found, read, environment(draft, drill)) else { continue };
         let alike = |other: &&&DrillDraft| {
             let place = |drill| environment(draft, drill).flatten().map(|name| name.value.as_str());
             let with = |drill: &DrillDraft| {

@@ -127,7 +127,7 @@ impl On {
             )),
             (Period::Year, _, Some(Of::Named(_))) => None,
             (_, _, Some(Of::Named(month))) => Some((
-                format!("every {period} has but one month of {months}, and not always this one"),
+                format!("{} is in one {period} of the year alone", month_name(month)),
                 format!("write `of the {} month`", ordinal((month.saturating_sub(1)) % months + 1)),
             )),
             (_, _, Some(Of::Counted(month))) if month > months => Some((
@@ -137,6 +137,10 @@ impl On {
             _ => None,
         }
     }
+}
+
+fn month_name(month: u8) -> &'static str {
+    MONTHS.get(usize::from(month.saturating_sub(1))).copied().unwrap_or("that month")
 }
 
 fn weekday(word: &str) -> Option<Day> {

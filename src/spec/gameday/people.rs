@@ -15,7 +15,7 @@ record! {
     /// Somebody who takes part.
     pub struct Participant {
         /// Their name, or how they are found, such as `whoever is on call for payments`.
-        pub name: Spanned<Sentence>,
+        pub name: Spanned<Text>,
         /// Their role, such as `incident-commander`, or a list of roles.
         pub role: Spanned<Called>,
         /// How they are reached.
@@ -47,7 +47,7 @@ record! {
         /// Who is told: a participant's role, or anybody else; or a list of them.
         pub tell: Spanned<Called>,
         /// What they are told.
-        pub what: Sentence,
+        pub what: Text,
         /// When: `1d before`, `at start`, `on no-go`, `on abort`, `at end` or `1h after`.
         pub when: Spanned<Moment>,
         /// Over which channel, such as `slack` or `status-page`.
@@ -77,6 +77,20 @@ impl Decode for Called {
             return None;
         }
         Roles::decode(node, cx).map(|roles| Called(roles.0))
+    }
+}
+
+/// A text for people: not empty, and no longer than fits a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl Decode for Text {
+    fn expects() -> String {
+        "a text".to_owned()
+    }
+
+    fn decode(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
+        Sentence::decode(node, cx).map(|sentence| Text(sentence.0))
     }
 }
 
@@ -142,9 +156,12 @@ fn meant(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     let words: Vec<&str> =
         lower.split_whitespace().filter(|word| !matches!(*word, "the" | "a" | "an")).collect();
+    let nothing = |time: &str| units::duration(time).is_some_and(|span| span.is_zero());
     let unit = |word: &str| UNITS.iter().find(|(unit, _)| word.starts_with(unit)).map(|(_, short)| *short);
     let candidate = match words.as_slice() {
         [number, long, side @ ("before" | "after"), ..] => format!("{number}{} {side}", unit(long)?),
+        [time, "before", ..] if nothing(time) => "at start".to_owned(),
+        [time, "after", ..] if nothing(time) => "at end".to_owned(),
         [time, side @ ("before" | "after"), ..] => format!("{time} {side}"),
         ["start" | "begin" | "beginning"] | ["on" | "at", "start" | "begin" | "beginning", ..] => {
             "at start".to_owned()
@@ -226,6 +243,7 @@ mod tests {
             ("at the beginning", "at start"),
             ("On Abort", "on abort"),
             ("2 hours after", "2h after"),
+            ("0s before", "at start"),
         ] {
             assert_eq!(meant(prose).as_deref(), Some(write), "{prose}");
         }

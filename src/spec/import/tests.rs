@@ -298,7 +298,7 @@ fn a_configmap_is_accepted_as_it_stands_with_places() {
     assert!(at(*span).starts_with("verification"), "{}", at(*span));
     assert!(message.contains("only a person can verify") && help.contains("http"), "{message} {help}");
     assert!(at(of("only a shell could run it").0).starts_with("command"));
-    assert!(of("telling `Support`").2.contains("channel: \"Slack\""));
+    assert!(of("telling `Support`").2.contains("channel: slack"));
     assert!(of("`Tabletop Exercise`").2.contains("every: quarter"));
     assert!(check_configmap("kind: ConfigMap\ndata: { a: b }\n").is_none());
     assert!(check_configmap(SLOS).is_none());

@@ -34,14 +34,20 @@ impl Roster<'_> {
 
     /// What to do about a role that nobody has.
     fn advice(&self, problem: Problem, role: &str) -> Problem {
-        match nearest(role, &self.roles()) {
-            Some(near) => problem.label(format!("did you mean `{near}`?")),
-            None => {
-                let roles: Vec<&str> = self.roles();
-                problem
-                    .label("nobody takes part in this role")
-                    .help(format!("there is: {}", roles.join(", ")))
-            }
+        let mut roles = self.roles();
+        let mut seen = HashSet::new();
+        roles.retain(|role| seen.insert(*role));
+        // Either of the two may be the one that is misspelt.
+        let near = nearest(role, &roles);
+        let who = near.and_then(|near| self.0.iter().find(|one| one.role.0.iter().any(|role| role == near)));
+        match (near, who) {
+            (Some(near), Some(who)) => problem
+                .label(format!("is it `{}` that is meant?", clip(near)))
+                .related(who.role.span, "a role that somebody has")
+                .help("write the two alike"),
+            _ => problem
+                .label("nobody takes part in this role")
+                .help(format!("there is: {}", roles.join(", "))),
         }
     }
 }
@@ -113,7 +119,7 @@ fn go_no_go(asked: &GoNoGo, span: Span, roster: &Roster<'_>, problems: &mut Vec<
             Problem::new(
                 Code::NobodyDecides,
                 place,
-                format!("{least} must say go, and {able} take part who may"),
+                format!("{least} must say go, and of those who take part {able} may"),
             )
             .label("the game day could never begin")
             .help("ask fewer, or have more participants with these roles"),
