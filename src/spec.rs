@@ -1,4 +1,4 @@
-//! What a file says: experiments and environments, typed, checked and with their places.
+//! What a file says: experiments, runbooks, game days and environments, typed, checked and with their places.
 //!
 //! Reading goes bytes → tree ([`notation::yaml`](crate::notation::yaml)) → draft → rules → [`Experiment`].
 //! Every problem of a file is collected on the way; an experiment exists only when there is no error. This

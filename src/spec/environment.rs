@@ -326,17 +326,9 @@ impl Project {
     /// The names of the variables that an environment gives values to; `None` when there is no such environment.
     pub fn gives(&self, environment: &str) -> Option<Vec<&str>> {
         let (_, node) = self.environments.iter().find(|(key, _)| key.text == environment)?;
-        let of = |node: &'_ Node, name: &str| match &node.value {
-            Value::Map(entries) => entries.iter().position(|(key, _)| key.text == name),
-            _ => None,
-        };
-        let (Value::Map(settings), Some(at)) = (&node.value, of(node, "values")) else {
-            return Some(Vec::new());
-        };
-        match settings.get(at).map(|(_, values)| &values.value) {
-            Some(Value::Map(values)) => Some(values.iter().map(|(key, _)| key.text.as_str()).collect()),
-            _ => Some(Vec::new()),
-        }
+        let values = inside(node).iter().find(|(key, _)| key.text == "values");
+        let names = values.iter().flat_map(|(_, values)| inside(values));
+        Some(names.map(|(key, _)| key.text.as_str()).collect())
     }
 
     /// One of the environments that the file declares, with its references answered.
@@ -392,6 +384,14 @@ impl Project {
 
     fn diagnostics(&self, problems: Vec<Problem>) -> Diagnostics {
         Diagnostics { path: self.source.path.clone(), text: self.source.text.clone(), problems }
+    }
+}
+
+/// The entries of a node; none of one that is no mapping.
+fn inside(node: &Node) -> &[(Key, Node)] {
+    match &node.value {
+        Value::Map(entries) => entries,
+        _ => &[],
     }
 }
 

@@ -19,7 +19,8 @@ fn folder(kind: FileKind) -> &'static str {
     }
 }
 
-fn unknown(kind: FileKind) -> Code {
+/// The code of a file of this kind that is not found.
+pub(super) fn unknown(kind: FileKind) -> Code {
     match kind {
         FileKind::Experiment => Code::UnknownExperiment,
         FileKind::Runbook => Code::UnknownRunbook,

@@ -4,7 +4,7 @@
 //! `firedrill check` of that file.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indexmap::IndexMap;
 
@@ -23,7 +23,7 @@ pub(super) fn read(from: &Path, drill: &mut DrillDraft, problems: &mut Vec<Probl
     if named.value.trim().is_empty() {
         let noun = drill.kind.noun();
         problems.push(
-            Problem::new(unknown(drill.kind), named.span, format!("no {noun} is named"))
+            Problem::new(find::unknown(drill.kind), named.span, format!("no {noun} is named"))
                 .label(format!("expected the {noun}'s name, or the path of its file")),
         );
         return;
@@ -49,12 +49,12 @@ pub(super) fn read(from: &Path, drill: &mut DrillDraft, problems: &mut Vec<Probl
     unknown_values(drill, variables.keys().map(|name| name.text.as_str()).collect(), problems);
     let known = problems.len() == before;
     let values = if known { values(drill) } else { IndexMap::new() };
-    let examined = examined(&shown, &text, &root, (flaws.clone(), values));
+    let examined = read_with(&shown, &text, &root, (flaws.clone(), values));
     let failed = |examined: &Examined| examined.problems.iter().any(|problem| !problem.warning);
     let mut experiment = None;
     if failed(&examined) {
         // Of a file that is right by itself it is the values that are wrong.
-        let alone = examined_alone(&shown, &text, &root, flaws);
+        let alone = read_with(&shown, &text, &root, (flaws, IndexMap::new()));
         let because = if failed(&alone) { "" } else { " with these values" };
         let of =
             Diagnostics { path: text.path.clone(), text: text.text.clone(), problems: examined.problems };
@@ -64,13 +64,6 @@ pub(super) fn read(from: &Path, drill: &mut DrillDraft, problems: &mut Vec<Probl
     }
     let name = examined.name.unwrap_or_else(|| named.value.clone());
     drill.found = Some(Found { path: shown, name, variables, experiment });
-}
-
-fn unknown(kind: FileKind) -> Code {
-    match kind {
-        FileKind::Experiment => Code::UnknownExperiment,
-        FileKind::Runbook => Code::UnknownRunbook,
-    }
 }
 
 /// A game day is whole where its project is checked out: here, on a colleague's machine, on the day.
@@ -129,8 +122,9 @@ fn unknown_values(drill: &DrillDraft, known: Vec<&str>, problems: &mut Vec<Probl
     }
 }
 
-fn examined(
-    path: &PathBuf,
+/// What the file is with these values, and what is wrong with it then.
+fn read_with(
+    path: &Path,
     text: &Source,
     root: &Node,
     (flaws, values): (Vec<Problem>, IndexMap<String, String>),
@@ -139,10 +133,6 @@ fn examined(
     let read = Cell::new(0);
     let shelf = Shelf { given: &given, trail: vec![find::canonical(path)], read: &read };
     examine((path, &text.text), root, flaws, &shelf)
-}
-
-fn examined_alone(path: &PathBuf, text: &Source, root: &Node, flaws: Vec<Problem>) -> Examined {
-    examined(path, text, root, (flaws, IndexMap::new()))
 }
 
 /// One line for all that is wrong with a drill's file.

@@ -179,7 +179,7 @@ fn care(draft: &Draft, problems: &mut Vec<Problem>) {
                 format!("nobody decides whether `{name}` is held{place} on that day"),
             )
             .label("a game day without a go/no-go")
-            .related(drill.named.span, "the first drill that changes anything")
+            .related(drill.named.span, "the first drill that is held for real")
             .help("`go_no_go: { question: …, by: [role, …] }` is asked before the first drill")
             .warning(),
         );
@@ -188,7 +188,7 @@ fn care(draft: &Draft, problems: &mut Vec<Problem>) {
         problems.push(
             Problem::new(Code::NobodyTold, span, format!("nobody is told that `{name}` is held{place}"))
                 .label("a game day without a communication plan")
-                .related(drill.named.span, "the first drill that changes anything")
+                .related(drill.named.span, "the first drill that is held for real")
                 .help("`communication: [{ tell: …, what: …, when: 1d before, channel: … }]`")
                 .warning(),
         );

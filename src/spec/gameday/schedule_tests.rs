@@ -151,7 +151,7 @@ proptest! {
     ) {
         let every = PERIODS[every];
         let day = [Day::Monday, Day::Tuesday, Day::Wednesday, Day::Thursday, Day::Friday, Day::Saturday, Day::Sunday][weekday];
-        let nth = (every != Period::Week).then(|| if number == 0 { Nth::Last } else { Nth::Number(number) });
+        let nth = (every != Period::Week).then_some(if number == 0 { Nth::Last } else { Nth::Number(number) });
         let of = match (every.months(), month) {
             (0 | 1, _) | (_, 0) => None,
             (12, month) => Some(Of::Named(month)),

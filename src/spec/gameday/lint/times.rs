@@ -60,8 +60,8 @@ fn clocks(schedule: &Schedule, problems: &mut Vec<Problem>) {
     let (Ok(from), Ok(to)) = (Date::new(FROM, 1, 1), Date::new(FROM + YEARS, 1, 1)) else { return };
     let zone = &schedule.time_zone;
     let skipped = schedule.planned(from, to).find(|date| {
-        let frozen = schedule.freeze.iter().flatten().any(|freeze| holds(freeze, *date));
-        !frozen && schedule.at.on(*date).is_some_and(|time| zone.skips(time))
+        let frozen = || schedule.freeze.iter().flatten().any(|freeze| holds(freeze, *date));
+        schedule.at.on(*date).is_some_and(|time| zone.skips(time)) && !frozen()
     });
     if let Some(date) = skipped {
         problems.push(
