@@ -72,7 +72,7 @@ impl Colour {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Parse and lint experiments: no network, every error at once.
+    /// Parse and lint experiments, runbooks and game days: no network, every error at once.
     Check(check::CheckArgs),
     /// Say what a problem's code means, with a wrong and a right example.
     Explain(explain::ExplainArgs),

@@ -178,7 +178,8 @@ async fn tail(stream: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(kept.get(from..).unwrap_or_default()).into_owned()
 }
 
-fn quote(word: &str) -> String {
+/// The word as a shell reads it.
+pub fn quote(word: &str) -> String {
     let plain =
         !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
     if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }

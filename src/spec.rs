@@ -1,4 +1,4 @@
-//! What a file says: experiments and environments, typed, checked and with their places.
+//! What a file says: experiments, runbooks, game days and environments, typed, checked and with their places.
 //!
 //! Reading goes bytes → tree ([`notation::yaml`](crate::notation::yaml)) → draft → rules → [`Experiment`].
 //! Every problem of a file is collected on the way; an experiment exists only when there is no error. This
@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode as _, Problem, nearest};
-use crate::notation::yaml::{Node, Value};
+use crate::notation::yaml::{Node, Span, Value};
 use crate::redact::{Redactor, SecretValues};
 use crate::run::event::{ExperimentFacts, FileKind, RunbookFacts};
 
@@ -21,8 +21,10 @@ mod draft;
 pub mod environment;
 pub mod experiment;
 mod files;
+mod find;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod gameday;
 pub mod guardrail;
 pub mod import;
 pub mod interlock;
@@ -94,6 +96,9 @@ impl Loaded {
 /// Reads the experiment or the runbook at `path`. The error holds every problem of the file.
 pub fn load(path: &Path, given: &Given) -> Result<Loaded, Diagnostics> {
     let (source, root, problems) = source::read(path)?;
+    if kind(&root) == Some(gameday::KIND) {
+        return Err(gameday::not_run(source, &root, problems));
+    }
     let read = Cell::new(0);
     let diagnostics =
         |problems| Diagnostics { path: source.path.clone(), text: source.text.clone(), problems };
@@ -150,11 +155,11 @@ pub enum Checked {
     Experiment(Diagnostics),
     /// A runbook; the same.
     Runbook(Diagnostics),
+    /// A game day; the same, with what is wrong with the files of its drills.
+    GameDay(Diagnostics),
     /// Recovery procedures or SLOs of others, which `firedrill import` makes runbooks and experiments of; warnings only,
     /// or none.
     Accepted(Diagnostics),
-    /// A kind of file that this version does not check.
-    Later(&'static str),
     /// Another tool's file, which `firedrill import` reads.
     Foreign(import::Format),
     /// Another tool's file of this kind.
@@ -169,8 +174,9 @@ impl Checked {
         match self {
             Checked::Experiment(diagnostics)
             | Checked::Runbook(diagnostics)
+            | Checked::GameDay(diagnostics)
             | Checked::Accepted(diagnostics) => diagnostics.problems,
-            Checked::Later(_) | Checked::Foreign(_) | Checked::Kubernetes(_) | Checked::Other => Vec::new(),
+            Checked::Foreign(_) | Checked::Kubernetes(_) | Checked::Other => Vec::new(),
         }
     }
 }
@@ -193,11 +199,11 @@ pub fn check_text(path: &Path, text: &[u8]) -> Result<Checked, Diagnostics> {
             let foreign = checked_foreign(path, &source.text, false);
             return Ok(foreign.unwrap_or_else(|| Checked::Kubernetes(kind.to_owned())));
         }
-        Some(kind) => {
-            if let Some((kind, _)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
-                return Ok(Checked::Later(kind));
-            }
+        Some(gameday::KIND) => {
+            let (_, problems) = gameday::examine(path, &root, problems);
+            return Ok(Checked::GameDay(Diagnostics { path: source.path, text: source.text, problems }));
         }
+        Some(_) => {}
     }
     let (given, read) = (Given::default(), Cell::new(0));
     let problems = examine((path, &source.text), &root, problems, &shelf(path, &given, &read)).problems;
@@ -228,7 +234,7 @@ fn checked_foreign(path: &Path, text: &str, stream: bool) -> Option<Checked> {
 fn is_kubernetes(root: &Node, kind: &str) -> bool {
     let Value::Map(top) = &root.value else { return false };
     let ours = [FileKind::Experiment, FileKind::Runbook].iter().any(|one| one.word() == kind)
-        || later::KINDS.iter().any(|(word, _)| *word == kind);
+        || kind == gameday::KIND;
     !ours && (kind == "ConfigMap" || top.iter().any(|(key, _)| key.text == "apiVersion"))
 }
 
@@ -239,6 +245,12 @@ fn shelf<'a>(path: &Path, given: &'a Given, read: &'a Cell<usize>) -> Shelf<'a> 
 
 fn noun(root: &Node) -> &'static str {
     if kind(root) == Some(FileKind::Runbook.word()) { FileKind::Runbook } else { FileKind::Experiment }.noun()
+}
+
+/// Where the value of `kind:` stands.
+fn kind_span(root: &Node) -> Span {
+    let Value::Map(top) = &root.value else { return root.span };
+    top.iter().find(|(key, _)| key.text == "kind").map_or(root.span, |(_, node)| node.span)
 }
 
 /// The text of `kind:`.
@@ -328,23 +340,20 @@ fn right_kind(root: &Node) -> Result<FileKind, Box<Problem>> {
     };
     let mut cx = Context::new(&Verbatim);
     let Some(kind) = String::decode(node, &mut cx) else {
-        let expected = "expected `kind: Experiment` or `kind: Runbook`";
+        let expected = "expected `kind: Experiment`, `kind: Runbook` or `kind: GameDay`";
         return Err(Problem::new(Code::MissingKind, key.span, expected).into());
     };
     if let Some(kind) = [FileKind::Experiment, FileKind::Runbook].into_iter().find(|one| one.word() == kind) {
         return Ok(kind);
-    }
-    if let Some((word, what)) = later::KINDS.iter().find(|(word, _)| *word == kind) {
-        return Err(later::problem(word, what, node.span).into());
     }
     let problem = Problem::new(
         Code::UnknownKind,
         node.span,
         format!("unknown kind `{}`", crate::notation::decode::clip(&kind)),
     );
-    Err(match nearest(&kind, &["Experiment", "Runbook", "GameDay"]) {
+    Err(match nearest(&kind, &["Experiment", "Runbook", gameday::KIND]) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
-        None => problem.label("expected Experiment or Runbook"),
+        None => problem.label("expected Experiment, Runbook or GameDay"),
     }
     .into())
 }

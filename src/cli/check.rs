@@ -111,12 +111,13 @@ fn examine(file: &Asked) -> Finding {
         false => spec::check(path),
     };
     match checked {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::Accepted(found)) | Err(found) => {
-            Finding::Sheet(found.without_idle_text())
-        }
-        Ok(Checked::Later(kind)) => {
-            Finding::Note(format!("{}: a {kind} is not checked by this version", path.display()))
-        }
+        Ok(
+            Checked::Experiment(found)
+            | Checked::Runbook(found)
+            | Checked::GameDay(found)
+            | Checked::Accepted(found),
+        )
+        | Err(found) => Finding::Sheet(found.without_idle_text()),
         Ok(Checked::Other) if !file.named => {
             Finding::Note(format!("{}: skipped, since it has no `kind:`", path.display()))
         }
@@ -261,9 +262,13 @@ fn diagnose(path: &Path, text: &[u8]) -> Option<Diagnostics> {
         return Project::read_text(path, text).err();
     }
     match spec::check_text(path, text) {
-        Ok(Checked::Experiment(found) | Checked::Runbook(found) | Checked::Accepted(found)) | Err(found) => {
-            Some(found)
-        }
+        Ok(
+            Checked::Experiment(found)
+            | Checked::Runbook(found)
+            | Checked::GameDay(found)
+            | Checked::Accepted(found),
+        )
+        | Err(found) => Some(found),
         Ok(_) => None,
     }
 }

@@ -40,7 +40,7 @@ pub fn explain(code: Option<&str>, out: &mut dyn Write, err: &mut dyn Write) -> 
 }
 
 /// The headings of the list, by hundreds.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "The file and its YAML",
     "Keys, types and values",
     "Names and references",
@@ -48,6 +48,7 @@ const PARTS: [&str; 7] = [
     "Objectives and measuring",
     "Guardrails and safety",
     "The project file",
+    "Game days",
 ];
 
 fn list(out: &mut dyn Write) -> io::Result<()> {

@@ -20,6 +20,8 @@ enum Of {
     Experiment,
     /// A procedure that people follow.
     Runbook,
+    /// Drills in order, with their schedule and their people.
+    Gameday,
     /// firedrill.yaml.
     Project,
 }
@@ -32,6 +34,7 @@ pub fn schema(args: &SchemaArgs, out: &mut dyn Write) -> io::Result<u8> {
     let kind = match args.kind {
         Of::Experiment => Kind::Experiment,
         Of::Runbook => Kind::Runbook,
+        Of::Gameday => Kind::GameDay,
         Of::Project => Kind::Project,
     };
     serde_json::to_writer_pretty(&mut *out, &schema::of(kind))?;

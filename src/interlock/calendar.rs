@@ -5,10 +5,9 @@
 //! counts as its first coming, so that a window opens once and closes once.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::civil::Date;
 
-use crate::spec::interlock::{Freeze, Interlocks, Window};
+use crate::spec::interlock::{Freeze, Interlocks, Window, Zone};
 
 /// How far ahead the next opening is looked for, in days: past any yearly freeze.
 const DAYS_AHEAD: i32 = 400;
@@ -56,7 +55,7 @@ fn shut(rules: &Interlocks, at: Timestamp) -> Option<Shut> {
     }
     let windows = rules.windows.as_ref()?;
     let within = windows.is.iter().any(|window| {
-        let today = at.to_zoned(zone(window, rules).clone()).date();
+        let today = at.to_zoned(zone(window, rules).0.clone()).date();
         // One that passes midnight belongs to the day on which it opened.
         let days = [today.yesterday().ok(), Some(today)];
         let mut spans = days.into_iter().flatten().filter_map(|day| span(window, rules, day));
@@ -74,7 +73,7 @@ fn shut(rules: &Interlocks, at: Timestamp) -> Option<Shut> {
 fn edges(rules: &Interlocks, now: Timestamp) -> Vec<Timestamp> {
     let mut edges = Vec::new();
     for window in rules.windows.iter().flat_map(|rule| &rule.is) {
-        let mut day = now.to_zoned(zone(window, rules).clone()).date().yesterday().ok();
+        let mut day = now.to_zoned(zone(window, rules).0.clone()).date().yesterday().ok();
         for _ in 0..DAYS_AHEAD {
             let Some(date) = day else { break };
             edges.extend(span(window, rules, date).into_iter().flat_map(|(from, to)| [from, to]));
@@ -82,7 +81,7 @@ fn edges(rules: &Interlocks, now: Timestamp) -> Vec<Timestamp> {
         }
     }
     for freeze in rules.freeze.iter().flat_map(|rule| &rule.is) {
-        let midnight = |date: Date| instant(&rules.time_zone.0, date.at(0, 0, 0, 0));
+        let midnight = |date: Date| rules.time_zone.instant(date.at(0, 0, 0, 0));
         edges.extend(midnight(freeze.from));
         edges.extend(freeze.to.tomorrow().ok().and_then(midnight));
     }
@@ -92,8 +91,8 @@ fn edges(rules: &Interlocks, now: Timestamp) -> Vec<Timestamp> {
     edges
 }
 
-fn zone<'r>(window: &'r Window, rules: &'r Interlocks) -> &'r TimeZone {
-    &window.time_zone.as_ref().unwrap_or(&rules.time_zone).0
+fn zone<'r>(window: &'r Window, rules: &'r Interlocks) -> &'r Zone {
+    window.time_zone.as_ref().unwrap_or(&rules.time_zone)
 }
 
 /// From when to when a window is open that opens on this day; `None` when it does not.
@@ -103,27 +102,16 @@ fn span(window: &Window, rules: &Interlocks, day: Date) -> Option<(Timestamp, Ti
     }
     let closes_on = if window.to > window.from { day } else { day.tomorrow().ok()? };
     let zone = zone(window, rules);
-    let (from, to) = (instant(zone, window.from.on(day)?)?, instant(zone, window.to.on(closes_on)?)?);
+    let (from, to) = (zone.instant(window.from.on(day)?)?, zone.instant(window.to.on(closes_on)?)?);
     (from < to).then_some((from, to))
-}
-
-/// The instant at which the zone's clocks first show this time or, left out by them, go past it.
-fn instant(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
-    let ambiguous = zone.to_ambiguous_timestamp(time);
-    match ambiguous.offset() {
-        AmbiguousOffset::Gap { .. } => {
-            // The earlier reading is before the clocks go forward, by less than they do.
-            let before = ambiguous.earlier().ok()?;
-            zone.following(before).next().map(|transition| transition.timestamp())
-        }
-        _ => ambiguous.earlier().ok(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
-    use crate::spec::interlock::{Day, Rule, TimeOfDay, Zone};
+    use crate::spec::interlock::{Day, Rule, TimeOfDay};
 
     fn zone_of(name: &str) -> Zone {
         Zone(TimeZone::get(name).expect("a zone"))

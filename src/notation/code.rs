@@ -13,6 +13,7 @@
 //! | `FD04xx` | objectives and measuring |
 //! | `FD05xx` | guardrails and safety |
 //! | `FD06xx` | the project file |
+//! | `FD07xx` | game days |
 //!
 //! Only the numbers and titles are here, since everything that reads files reports with them. What a code means, with
 //! a wrong and a right example, is told by whoever knows the language (`spec::lessons`).
@@ -199,6 +200,29 @@ codes! {
     NotADate = 609, "not a date";
     NotATimeOfDay = 610, "not a time of day";
     RegionName = 611, "not the name of an AWS region";
+
+    NoDrill = 701, "a game day without a drill";
+    UnknownExperiment = 702, "an unknown experiment";
+    FileNotAnExperiment = 703, "a file that is no experiment";
+    ExperimentWrong = 704, "an experiment that is not right itself";
+    DrillOutside = 705, "a drill from outside of the project";
+    DrillTwice = 706, "a drill that is held twice alike";
+    DrillNowhere = 707, "a drill without an environment";
+    NotADay = 708, "not a day of a schedule";
+    DayDoesNotFit = 709, "a day that does not fit its period";
+    ClocksSkip = 710, "a time that the clocks leave out";
+    FreezesOverlap = 711, "freezes that overlap";
+    YearFrozen = 712, "a year without a game day";
+    DayTooShort = 713, "a game day shorter than its drills";
+    DayMayBeTooShort = 714, "a game day shorter than its drills may take";
+    ParticipantTwice = 715, "a participant named twice";
+    RoleNobodyHas = 716, "a role that no participant has";
+    StepForNobody = 717, "a step for a role that no participant has";
+    IdleParticipant = 718, "a participant whom nothing asks for";
+    NoGoNoGo = 719, "a game day without a go/no-go";
+    NobodyTold = 720, "a game day that nobody is told of";
+    NotAMoment = 721, "not a time of a game day";
+    NeverHappens = 722, "a time of a game day that never comes";
 }
 
 impl Code {

@@ -106,7 +106,8 @@ impl Draft {
         unknown_keys(top, &known, cx);
         // An error about the whole file points at its first line.
         let span = top.first().map_or(root.span, |(key, _)| key.span);
-        let name = field::<Spanned<String>>(top, span, "name", None, cx).filter(|name| slug(kind, name, cx));
+        let name = field::<Spanned<String>>(top, span, "name", None, cx)
+            .filter(|name| slug(article(kind), name, cx));
         Some(Draft {
             kind,
             span,
@@ -361,8 +362,12 @@ fn steps(top: &[(Key, Node)], owner: Span, cx: &mut Context<'_>) -> Vec<StepDraf
     list(top, "steps", cx, |node, cx| Some(StepDraft::read(node, cx))).into_iter().flatten().collect()
 }
 
+fn article(kind: FileKind) -> &'static str {
+    if kind == FileKind::Experiment { "an experiment" } else { "a runbook" }
+}
+
 /// Whether the name can be a part of a path and of a metric's label; reports it when not.
-fn slug(kind: FileKind, name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
+pub(super) fn slug(a: &str, name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edges = name.starts_with('-') || name.ends_with('-');
     if !name.is_empty() && name.len() <= 64 && name.chars().all(fits) && !edges {
@@ -370,7 +375,6 @@ fn slug(kind: FileKind, name: &Spanned<String>, cx: &mut Context<'_>) -> bool {
     }
     let words: String = name.to_lowercase().chars().map(|c| if fits(c) { c } else { ' ' }).take(64).collect();
     let suggestion = words.split([' ', '-']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
-    let a = if kind == FileKind::Experiment { "an experiment" } else { "a runbook" };
     let mut problem = Problem::new(
         Code::NotAnExperimentName,
         name.span,

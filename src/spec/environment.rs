@@ -324,6 +324,14 @@ impl Project {
         declared.chain([LAB]).collect()
     }
 
+    /// The names of the variables that an environment gives values to; `None` when there is no such environment.
+    pub fn gives(&self, environment: &str) -> Option<Vec<&str>> {
+        let (_, node) = self.environments.iter().find(|(key, _)| key.text == environment)?;
+        let values = inside(node).iter().find(|(key, _)| key.text == "values");
+        let names = values.iter().flat_map(|(_, values)| inside(values));
+        Some(names.map(|(key, _)| key.text.as_str()).collect())
+    }
+
     /// One of the environments that the file declares, with its references answered.
     pub fn environment(&self, name: &str) -> Result<Environment, Diagnostics> {
         let Some((_, node)) = self.environments.iter().find(|(key, _)| key.text == name) else {
@@ -380,6 +388,14 @@ impl Project {
     }
 }
 
+/// The entries of a node; none of one that is no mapping.
+fn inside(node: &Node) -> &[(Key, Node)] {
+    match &node.value {
+        Value::Map(entries) => entries,
+        _ => &[],
+    }
+}
+
 /// Where runs are kept, and the environments.
 type TopLevel = (Option<String>, Vec<(Key, Node)>);
 
@@ -416,7 +432,7 @@ fn settings(node: &Node, cx: &mut Context<'_>) -> Option<Settings> {
 
 /// The text with the paths in its `${file:…}` made relative to the folder of the project file, since it is
 /// an experiment elsewhere that will read them.
-fn anchored(text: &str, base: &Path) -> String {
+pub(super) fn anchored(text: &str, base: &Path) -> String {
     let mut out = String::new();
     for piece in pieces(text).unwrap_or_default() {
         match piece {

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned};
@@ -158,6 +159,24 @@ impl Zone {
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
     }
+
+    /// The instant at which the zone's clocks first show this time or, left out by them, go past it.
+    pub fn instant(&self, time: DateTime) -> Option<Timestamp> {
+        let ambiguous = self.0.to_ambiguous_timestamp(time);
+        match ambiguous.offset() {
+            AmbiguousOffset::Gap { .. } => {
+                // The earlier reading is before the clocks go forward, by less than they do.
+                let before = ambiguous.earlier().ok()?;
+                self.0.following(before).next().map(|transition| transition.timestamp())
+            }
+            _ => ambiguous.earlier().ok(),
+        }
+    }
+
+    /// Whether the zone's clocks go past this time without showing it.
+    pub fn skips(&self, time: DateTime) -> bool {
+        matches!(self.0.to_ambiguous_timestamp(time).offset(), AmbiguousOffset::Gap { .. })
+    }
 }
 
 impl Decode for Zone {
@@ -170,7 +189,7 @@ impl Decode for Zone {
         match TimeZone::get(&name) {
             Ok(zone) => Some(Zone(zone)),
             Err(_) => {
-                let help = "offsets and abbreviations are no zones; a machine without time zone data (package tzdata) knows UTC alone";
+                let help = "offsets and abbreviations are no zones";
                 let problem = cx.mismatch(Code::NotATimeZone, node, &Self::expects()).help(help);
                 cx.report(problem);
                 None

@@ -16,8 +16,6 @@ pub(super) const TARGET: &[Later] =
     &[("region", "targets in another region"), ("role", "targets in another account")];
 /// Keys of `firedrill.yaml`.
 pub(super) const PROJECT: &[Later] = &[("channels", "notifications")];
-/// Kinds of file.
-pub(super) const KINDS: &[Later] = &[("GameDay", "game days")];
 
 /// What others call a key, and what it is called here: from Chaos Toolkit, Kubernetes, GitHub Actions, Gremlin and
 /// plain habit. Only words whose values are written as ours.
@@ -37,6 +35,11 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("on_error", "on_failure"),
     ("assert", "verify"),
     ("checks", "verify"),
+    ("timezone", "time_zone"),
+    ("agenda", "drills"),
+    ("attendees", "participants"),
+    ("break", "wait"),
+    ("pause", "wait"),
     ("az", "availability_zone"),
     ("asg", "auto_scaling_group"),
     ("endpoint", "endpoint_url"),

@@ -6,6 +6,7 @@
 use crate::notation::code::Code;
 
 mod file;
+mod gamedays;
 mod measures;
 mod names;
 mod project;
@@ -44,7 +45,7 @@ const fn told(code: Code, about: &'static str, wrong: &'static str, right: &'sta
 }
 
 /// All that is told, by hundreds.
-const ALL: [&[Lesson]; 7] = [
+const ALL: [&[Lesson]; 8] = [
     file::LESSONS,
     values::LESSONS,
     names::LESSONS,
@@ -52,6 +53,7 @@ const ALL: [&[Lesson]; 7] = [
     measures::LESSONS,
     safety::LESSONS,
     project::LESSONS,
+    gamedays::LESSONS,
 ];
 
 /// What a code means. `None` would be a code that nobody explained; a test holds that there is none.

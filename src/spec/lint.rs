@@ -10,7 +10,7 @@ use super::values::{Bindings, variables_in};
 use crate::notation::code::Code;
 use crate::notation::decode::{Problem, clip, nearest};
 use crate::notation::yaml::{Node, Span, Value};
-use crate::redact::passwords;
+use crate::redact;
 
 mod commands;
 mod fits;
@@ -61,8 +61,16 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
             problems.push(problem);
         }
     }
+    problems.extend(passwords(root));
+    resources::resources(root, &mut problems);
+    problems
+}
+
+/// The passwords that are written down.
+pub(super) fn passwords(root: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
     visit(root, &mut |text, span| {
-        if passwords(text).iter().any(|password| !password.contains("${")) {
+        if redact::passwords(text).iter().any(|password| !password.contains("${")) {
             problems.push(
                 Problem::new(Code::Password, span, "a password is written in the file")
                     .label("whoever reads the file or a report of the run reads it too")
@@ -81,7 +89,6 @@ pub(super) fn values(root: &Node, draft: &Draft, bindings: &Bindings, complete: 
             );
         }
     });
-    resources::resources(root, &mut problems);
     problems
 }
 

@@ -12,20 +12,17 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::experiment::{Does, Experiment, Step};
+use super::find::{canonical, is_path, shown, stem};
 use super::outputs::Flow;
 use super::step::StepDraft;
 use super::values::Verbatim;
-use super::{Examined, Given, draft, examine, kind, source};
+use super::{Examined, Given, draft, examine, find, kind, source};
 use crate::notation::code::Code;
 use crate::notation::decode::{Context, Decode, Problem, Spanned, SpannedName, clip, entries, nearest};
 use crate::notation::yaml::{Key, Node, Value};
 use crate::redact::Redactor;
 use crate::run::event::{FileKind, RunbookFacts};
 
-/// The folder that runbooks are looked for in, by name.
-const FOLDER: &str = "runbooks";
-/// How many folders up it may be.
-const HIGHEST: usize = 6;
 /// How many runbooks one file may come to run, all told.
 const MOST: usize = 100;
 
@@ -320,10 +317,7 @@ fn wrong(call: &Call, file: &Path, diagnostics: &super::Diagnostics) -> Problem 
 /// The file of a runbook that is named by its name or its path.
 fn find(from: &Path, named: &Spanned<String>, shelf: &Shelf<'_>) -> Result<PathBuf, Box<Problem>> {
     let problem = |code: Code, message: String| Box::new(Problem::new(code, named.span, message));
-    let found = match is_path(&named.value) {
-        true => by_path(from, named),
-        false => by_name(from, named),
-    }?;
+    let found = find::file(from, named, FileKind::Runbook)?;
     let again = canonical(&found);
     if let Some(at) = shelf.trail.iter().position(|outer| canonical(outer) == again) {
         let names = shelf.trail.get(at..).unwrap_or_default().iter().chain([&found]);
@@ -339,102 +333,6 @@ fn find(from: &Path, named: &Spanned<String>, shelf: &Shelf<'_>) -> Result<PathB
     match read > MOST {
         true => Err(problem(Code::TooMuch, format!("more than {MOST} runbooks in one file"))),
         false => Ok(found),
-    }
-}
-
-fn by_path(from: &Path, named: &Spanned<String>) -> Result<PathBuf, Box<Problem>> {
-    let path = from.parent().unwrap_or(Path::new(".")).join(&named.value);
-    // Only what can be read to its end at once.
-    match path.is_file() {
-        true => Ok(path),
-        false => Err(Box::new(
-            Problem::new(
-                Code::UnknownRunbook,
-                named.span,
-                format!("there is no file `{}`", clip(&named.value)),
-            )
-            .label("relative to this file"),
-        )),
-    }
-}
-
-fn by_name(from: &Path, named: &Spanned<String>) -> Result<PathBuf, Box<Problem>> {
-    let folders = folders(from);
-    let mut known: Vec<(String, PathBuf)> = Vec::new();
-    for file in folders.iter().flat_map(|folder| super::yaml_files(folder)) {
-        if let Some(name) = name_of(&file) {
-            if name == named.value {
-                return Ok(file);
-            }
-            known.push((name, file));
-        }
-    }
-    let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
-    let problem = Problem::new(
-        Code::UnknownRunbook,
-        named.span,
-        format!("no runbook is called `{}`", clip(&named.value)),
-    );
-    Err(Box::new(match nearest(&named.value, &names) {
-        Some(near) => problem.label(format!("did you mean `{near}`?")),
-        None if known.is_empty() => problem
-            .label(format!("looked for in a folder `{FOLDER}` beside this file, or above it"))
-            .help("or name its file: `runbook: ../runbooks/database-failover.yaml`"),
-        None => {
-            problem.label("not a runbook of this project").help(format!("there is: {}", names.join(", ")))
-        }
-    }))
-}
-
-/// The folders `runbooks` beside a file and above it, nearest first, no higher than its project.
-fn folders(from: &Path) -> Vec<PathBuf> {
-    let absolute = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
-    let mut found = Vec::new();
-    for above in absolute.ancestors().skip(1).take(HIGHEST) {
-        found.push(above.join(FOLDER));
-        if above.file_name().is_some_and(|name| name == FOLDER) {
-            found.push(above.to_owned());
-        }
-        if above.join("firedrill.yaml").is_file() || above.join(".git").exists() {
-            break;
-        }
-    }
-    found.retain(|folder| folder.is_dir());
-    found
-}
-
-/// The name of the runbook in a file, if it holds one.
-fn name_of(file: &Path) -> Option<String> {
-    let (_, root, _) = source::read(file).ok()?;
-    let Value::Map(top) = &root.value else { return None };
-    if kind(&root) != Some(FileKind::Runbook.word()) {
-        return None;
-    }
-    match &top.iter().find(|(key, _)| key.text == "name")?.1.value {
-        Value::Scalar { text, .. } => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn is_path(named: &str) -> bool {
-    named.contains('/') || named.ends_with(".yaml") || named.ends_with(".yml")
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn canonical(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// The path as people would write it: from the current folder, where it is in it.
-fn shown(path: &Path) -> PathBuf {
-    let canonical = canonical(path);
-    let here = std::env::current_dir().ok().and_then(|here| here.canonicalize().ok());
-    match here.and_then(|here| canonical.strip_prefix(here).map(Path::to_owned).ok()) {
-        Some(short) => short,
-        None => path.to_owned(),
     }
 }
 

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::environment::Settings;
 use super::experiment::{Objectives, OnFailure, Program, Recovery, SteadyState, Undo};
-use super::guardrail;
 use super::people::Approval;
 use super::values::Variable;
+use super::{gameday, guardrail};
 use crate::action::Action;
 use crate::aws::find::Target;
 use crate::notation::decode::Decode;
@@ -27,6 +27,8 @@ words! {
         "experiment" => Experiment,
         /// A procedure that people follow.
         "runbook" => Runbook,
+        /// Drills in order, with their schedule and their people.
+        "gameday" => GameDay,
         /// `firedrill.yaml`: where drills run.
         "project" => Project,
     }
@@ -34,7 +36,7 @@ words! {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Experiment, Kind::Runbook, Kind::Project];
+    pub const ALL: [Kind; 4] = [Kind::Experiment, Kind::Runbook, Kind::GameDay, Kind::Project];
 
     /// The name of the file that the schema is kept in: `experiment.v1.json`.
     pub fn file_name(self) -> String {
@@ -48,6 +50,7 @@ pub fn of(kind: Kind) -> Value {
     let (title, root) = match kind {
         Kind::Experiment => ("A firedrill experiment", drill(&mut shapes, "Experiment")),
         Kind::Runbook => ("A firedrill runbook", drill(&mut shapes, "Runbook")),
+        Kind::GameDay => ("A firedrill game day", gameday::shape::of(&mut shapes)),
         Kind::Project => ("The project file of firedrill, firedrill.yaml", project(&mut shapes)),
     };
     shapes.finish(&format!("firedrill/{}", kind.file_name()), title, root)

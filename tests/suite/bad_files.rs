@@ -20,7 +20,10 @@ fn diagnostics(path: &Path) -> Diagnostics {
     }
     match spec::check(path) {
         Ok(
-            Checked::Experiment(diagnostics) | Checked::Runbook(diagnostics) | Checked::Accepted(diagnostics),
+            Checked::Experiment(diagnostics)
+            | Checked::Runbook(diagnostics)
+            | Checked::GameDay(diagnostics)
+            | Checked::Accepted(diagnostics),
         )
         | Err(diagnostics) => diagnostics,
         Ok(_) => spec::load(path, &spec::Given::default()).expect_err("not an experiment"),

@@ -59,7 +59,7 @@ fn check_finds_nothing_and_needs_no_values() {
     let args = CheckArgs { paths: vec![folder()], format: Format::Text, ..CheckArgs::default() };
     let code = check(&args, false, &mut out, &mut err).expect("written");
     assert_eq!((code, String::from_utf8_lossy(&out).as_ref()), (0, ""));
-    assert_eq!(String::from_utf8_lossy(&err), "5 files checked: no errors\n");
+    assert_eq!(String::from_utf8_lossy(&err), "6 files checked: no errors\n");
 }
 
 #[test]

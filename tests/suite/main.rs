@@ -17,6 +17,7 @@ mod escapes;
 mod experiments;
 mod exports;
 mod fuzz;
+mod gamedays;
 mod guardrails;
 mod haproxy;
 mod imports;

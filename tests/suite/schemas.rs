@@ -38,6 +38,7 @@ fn files(folder: &str) -> Vec<(PathBuf, PathBuf)> {
             () if path.extension().is_none_or(|extension| extension != "yaml") => continue,
             () if path.file_name().is_some_and(|name| name == "firedrill.yaml") => "project.v1.json",
             () if kind("Runbook") => "runbook.v1.json",
+            () if kind("GameDay") => "gameday.v1.json",
             () if kind("Experiment") => "experiment.v1.json",
             () => continue,
         };
@@ -84,7 +85,7 @@ fn what_is_bundled_is_right_by_its_schema() {
 #[test]
 fn schema_and_parser_agree_on_what_is_bad() {
     let Some(python) = python() else { return };
-    let all = files("tests/bad");
+    let all = [files("tests/bad"), files("tests/bad/gamedays")].concat();
     let (mut missed, mut refused) = (Vec::new(), Vec::new());
     for (file, first) in judged(&python, &all) {
         let problems = match file.file_name().is_some_and(|name| name == "firedrill.yaml") {

@@ -22,7 +22,7 @@ fn a_folder_is_checked_file_by_file() {
         ("a.yaml", GOOD),
         ("b/c.yml", "kind: Experiment\nname: Bad Name\n"),
         ("b/d.yaml", "services: {}\n"),
-        ("e.yaml", "kind: GameDay\nname: r\n"),
+        ("e.yaml", "kind: GameDay\nname: r\nparticipants: [{ name: Anna, role: scribe }]\n"),
         ("f.yaml", "kind: Runbook\nname: r\nsteps: [{ name: s, manual: Look }]\n"),
         (".hidden/f.yaml", "kind: Experiment\n"),
         ("firedrill.yaml", "environments: { staging: { region: eu-west-1 } }\n"),
@@ -32,13 +32,13 @@ fn a_folder_is_checked_file_by_file() {
     assert_eq!(code, 2);
     assert!(out.contains("c.yml") && out.contains("missing key `steps`"), "{out}");
     assert!(err.contains("d.yaml: skipped, since it has no `kind:`"), "{err}");
-    assert!(err.contains("e.yaml: a GameDay is not checked by this version"), "{err}");
-    assert!(err.ends_with("4 files checked: 1 file with errors\n"), "{err}");
+    assert!(out.contains("e.yaml") && out.contains("missing key `drills`"), "{out}");
+    assert!(err.ends_with("5 files checked: 2 files with errors\n"), "{err}");
 }
 
 #[test]
 fn a_good_folder_passes_silently_on_stdout() {
-    let here = folder(&[("a.yaml", GOOD), ("e.yaml", "kind: GameDay\n")]);
+    let here = folder(&[("a.yaml", GOOD), ("e.yaml", "services: {}\n")]);
     let (code, out, err) = run(vec![here.path().to_owned()], Format::Text);
     assert_eq!((code, out.as_str()), (0, ""));
     assert!(err.ends_with("1 file checked: no errors\n"), "{err}");

@@ -275,7 +275,8 @@ fn communication(sketch: &mut Sketch, plan: &At<'_>) {
             (of(&["contact", "email"]), of(&["notification_method", "channel", "method"]));
         let why = "who is told is the game day's business, not the procedure's";
         let proposal = format!(
-            "in a `kind: GameDay`: `communication: [{{ who: {who:?}, contact: {contact:?}, channel: {channel:?} }}]`"
+            "in a `kind: GameDay`: `communication: [{{ tell: {who:?}, what: …, when: at start, channel: {}, contact: {contact:?} }}]`",
+            terms::slug(&channel, "channel"),
         );
         sketch.left(&at, &format!("telling `{who}`"), why, &proposal);
     }
@@ -289,8 +290,8 @@ fn schedule(sketch: &mut Sketch, schedule: &At<'_>) {
             "weekly" => "week",
             "monthly" => "month",
             "quarterly" => "quarter",
+            "half-yearly" | "semi-annually" | "semiannually" | "biannually" => "half-year",
             "annually" | "yearly" => "year",
-            "daily" => "day",
             _ => "…",
         };
         let people: Vec<String> = at
@@ -298,15 +299,15 @@ fn schedule(sketch: &mut Sketch, schedule: &At<'_>) {
             .map(|at| at.items())
             .unwrap_or_default()
             .iter()
-            .filter_map(|at| Some(format!("{:?}", line(at.text()?))))
+            .filter_map(|at| Some(format!("{{ name: {:?}, role: … }}", line(at.text()?))))
             .collect();
         let tabletop = if what.to_lowercase().contains("tabletop") {
-            "; `firedrill run FILE --tabletop` reads it aloud"
+            "; `tabletop: true` beside the runbook has it read aloud"
         } else {
             ""
         };
         let proposal = format!(
-            "in a `kind: GameDay`: `schedule: {{ every: {every} }}`, `participants: [{}]`{tabletop}",
+            "in a `kind: GameDay`: `schedule: {{ every: {every}, on: …, at: …, time_zone: … }}`, `participants: [{}]`{tabletop}",
             people.join(", ")
         );
         sketch.left(

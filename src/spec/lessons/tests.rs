@@ -14,10 +14,21 @@ const REST: &[(&str, &str)] = &[
     ("steps", "steps: [{ name: stop it, action: { ec2.stop_instances: { target: web } } }]\n"),
 ];
 
+/// What the examples of game days leave out.
+const REST_OF_DAY: &[(&str, &str)] = &[
+    ("name", "name: example\n"),
+    ("participants", "participants: [{ name: Anna, role: scribe, about: takes notes }]\n"),
+    ("drills", "drills: [{ runbook: runbooks/restore.yaml }]\n"),
+];
+
 /// The example as a whole file. One with `kind:`, or of a project, is whole already.
 fn whole(example: &str) -> (&'static str, String) {
     let example = example.trim_start_matches('\n');
     let has = |key: &str| example.lines().any(|line| line.starts_with(&format!("{key}:")));
+    if example.starts_with("kind: GameDay") {
+        let rest: String = REST_OF_DAY.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text).collect();
+        return ("gameday.yaml", format!("{example}{rest}"));
+    }
     if has("environments") || has("store") {
         return ("firedrill.yaml", example.to_owned());
     }
@@ -28,18 +39,31 @@ fn whole(example: &str) -> (&'static str, String) {
     ("example.yaml", format!("{rest}{example}"))
 }
 
-/// The runbooks that examples name.
-fn runbooks(folder: &Path) {
+/// The files that examples name.
+fn files(folder: &Path) {
     let step = "steps: [{ name: call, manual: Call the owner }]\n";
     let files = [
-        ("restore.yaml", format!("kind: Runbook\nname: restore\n{step}")),
-        ("broken.yaml", format!("kind: Runbook\nname: Broken!\n{step}")),
-        ("drill.yaml", whole("").1 + &REST.iter().map(|(_, text)| *text).collect::<String>()),
+        ("runbooks/restore.yaml", format!("kind: Runbook\nname: restore\n{step}")),
+        ("runbooks/broken.yaml", format!("kind: Runbook\nname: Broken!\n{step}")),
+        (
+            "runbooks/fence.yaml",
+            format!("kind: Runbook\nname: fence\n{}", step.replace(" }", ", role: database-owner }")),
+        ),
+        ("runbooks/drill.yaml", drill("example")),
+        ("experiments/drill.yaml", drill("drill")),
+        ("experiments/broken.yaml", drill("Broken!")),
+        ("../elsewhere/drill.yaml", drill("drill")),
     ];
-    std::fs::create_dir(folder.join("runbooks")).expect("made");
     for (name, text) in files {
-        std::fs::write(folder.join("runbooks").join(name), text).expect("written");
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
     }
+}
+
+fn drill(name: &str) -> String {
+    let drill: String = REST.iter().map(|(_, text)| *text).collect();
+    drill.replace("name: example", &format!("name: {name}"))
 }
 
 /// What is wrong with a file: as `check` says it, else as `plan` would.
@@ -52,6 +76,12 @@ fn problems(folder: &Path, example: &str) -> Vec<Problem> {
             Err(wrong) => wrong.problems,
             Ok(project) => project.environment("staging").err().map_or(Vec::new(), |wrong| wrong.problems),
         };
+    }
+    if name == "gameday.yaml" {
+        // Where the project begins, and an environment of it.
+        let project = "environments:\n  staging: { region: eu-west-1 }\n";
+        std::fs::write(folder.join("firedrill.yaml"), project).expect("written");
+        return check(&path).expect("YAML").problems();
     }
     let given = Given { complete: true, ..Given::default() };
     match check(&path) {
@@ -79,12 +109,14 @@ fn every_code_is_explained_once_and_in_order() {
 
 #[test]
 fn every_wrong_example_is_wrong_in_the_way_it_shows_and_every_right_one_is_right() {
-    let folder = tempfile::tempdir().expect("a folder");
-    runbooks(folder.path());
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path().join("project");
+    std::fs::create_dir(&folder).expect("made");
+    files(&folder);
     let mut slips = Vec::new();
     for lesson in ALL.iter().flat_map(|part| part.iter()).filter(|lesson| lesson.yaml) {
         let code = lesson.code;
-        let wrong = problems(folder.path(), lesson.wrong);
+        let wrong = problems(&folder, lesson.wrong);
         match wrong.iter().find(|problem| problem.code == code) {
             Some(found) if found.warning != lesson.warns => slips.push(format!("{code}: warns? {found:?}")),
             Some(_) => {}
@@ -95,7 +127,7 @@ fn every_wrong_example_is_wrong_in_the_way_it_shows_and_every_right_one_is_right
         if !beside.is_empty() && code != Code::FileUnreadable {
             slips.push(format!("{code}: the wrong example is wrong in other ways: {beside:?}"));
         }
-        let right = problems(folder.path(), lesson.right);
+        let right = problems(&folder, lesson.right);
         let bad: Vec<_> = right.iter().filter(|problem| problem.code == code || !problem.warning).collect();
         if !bad.is_empty() {
             slips.push(format!("{code}: the right example gives {bad:?}"));
