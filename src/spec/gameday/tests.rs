@@ -178,3 +178,26 @@ fn a_day_with_too_many_drills_is_refused_at_once() {
     let problems = told(&[("  - experiment: stop-it\n", &many)]);
     assert!(problems.iter().any(|problem| problem.contains("more than 50 entries")), "{problems:?}");
 }
+
+/// Steps beside each other take as long as the longest of them, and steps after each other their sum.
+#[test]
+fn a_day_is_as_long_as_the_longest_way_through_its_steps() {
+    let told_of = |lasts: &str, second: &str| {
+        let schedule =
+            "schedule: { every: quarter, on: second tuesday, at: \"10:00\", time_zone: UTC, lasts: ";
+        let named = format!("name: autumn\n{schedule}{lasts} }}");
+        let (here, path) = project(&[("name: autumn", &named), ("  - wait: 15m\n", "")]);
+        let steps = format!("  - {{ name: one, wait: 70m }}\n  - {{ name: two, wait: 70m{second} }}\n");
+        std::fs::write(here.path().join("runbooks/failover.yaml"), RUNBOOK.to_owned() + &steps)
+            .expect("written");
+        let problems = load(&path).map_or_else(|wrong| wrong.problems, |loaded| loaded.warnings);
+        problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    let beside = ", after: [fence]";
+    assert_eq!(told_of("2h", beside), Vec::<String>::new());
+    let least = "the drills and waits take 2h20m10s at least, and the day lasts 2h";
+    assert_eq!(told_of("2h", ""), [least]);
+    // What people do counts as long as it is expected to take, and a recovery as long as it is waited for.
+    let most = "the drills and waits may take 1h40m10s, and the day lasts 1h35m";
+    assert_eq!(told_of("95m", beside), [most]);
+}
