@@ -115,7 +115,7 @@ def said(rows, names):
 def machine():
     text = pathlib.Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.+)", text)
-    return f"{model.group(1) if model else os.uname().machine}, {os.cpu_count()} cores, Linux {os.uname().release}"
+    return f"{model.group(1) if model else os.uname().machine}, {os.cpu_count()} cores, Linux {os.uname().release}; load {os.getloadavg()[0]:.1f} at the end of it"
 
 
 def page(rows, names, controls, slipped, once, many, versions):
