@@ -5,7 +5,7 @@
 #   benches/check.sh [--quick]       FIREDRILL=path/to/firedrill for another binary than target/release/firedrill
 #
 # Needs: a Rust toolchain, Python 3.12 or later (Chaos Toolkit 1.21 does), Debian's `time` and `taskset`. Installs the peers into
-# .bench/check (git ignores it). Takes about five minutes; what it writes elsewhere is gone when it ends.
+# .bench/check (git ignores it). Takes about ten minutes; what it writes elsewhere is gone when it ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

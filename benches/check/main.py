@@ -3,7 +3,9 @@
 import argparse
 import importlib.metadata
 import pathlib
+import signal
 import subprocess
+import sys
 
 import many
 import mistakes
@@ -36,6 +38,8 @@ def say(text):
 
 def main():
     asked = arguments()
+    # So that what is temporary goes, however this ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     firedrill, peers = asked.firedrill.absolute(), asked.peers.absolute()
     if asked.quick:
         once.ROUNDS, many.COUNTS, many.ROUNDS, many.SAMPLE = 3, (100, 200), 1, 20
@@ -43,10 +47,10 @@ def main():
         listed = tools.tools(firedrill, peers)
         names = [tool.name for tool in listed]
         say("one file")
-        ryl = [peers / "ryl", "check", "--no-cache", "-d", "extends: default"]
+        ryl = [peers / "ryl", "check", "--no-cache"]
         chaos = [*listed[1].command, "chaos.yaml"]
         timed = once.run(bench, [("firedrill check", [firedrill, "check", "drill.yaml"]), ("chaos validate", chaos),
-                                 ("yamllint", [peers / "yamllint", "drill.yaml"]), ("ryl", [*ryl, "drill.yaml"]),
+                                 ("yamllint", [peers / "yamllint", "drill.yaml"]), ("ryl", [*ryl, "-d", "extends: default", "drill.yaml"]),
                                  ("/bin/true", ["/bin/true"])])
         say("many files")
         counted = many.run(bench, firedrill, peers / "yamllint", ryl, say)

@@ -16,6 +16,9 @@ SEED = 7
 COUNTS = (1_000, 5_000, 10_000)
 ROUNDS = 3
 SAMPLE = 500
+# yamllint's default rules but for those that the bundled experiments' style breaks: the linters have nothing to print.
+RULES = ("{extends: default, rules: {braces: disable, line-length: disable, document-start: disable, comments: disable, "
+         "comments-indentation: disable}}")
 WORDS = ("basket cart catalogue checkout delivery fraud identity inventory invoices ledger login mail orders payments "
          "prices profile refunds reports reviews search sessions shipping stock tax vouchers").split()
 
@@ -77,16 +80,15 @@ def write(folder, count):
         (team / f"drill-{number:05}.yaml").write_text(text)
 
 
-def measured(bench, argv, folder, rounds, accepted):
+def measured(bench, argv, folder, rounds):
     core = sorted(os.sched_getaffinity(0))[-1]
     measure.run(argv, folder, bench.environment)    # the files are in memory from here on
     for_all, alone = [], []
     for _ in range(rounds):
         for_all.append(measure.run(argv, folder, bench.environment))
         alone.append(measure.run(argv, folder, bench.environment, cores=[core]))
-    codes = {run.code for run in for_all + alone}
-    if not codes <= accepted:
-        raise SystemExit(f"{argv[0]}: exit {codes}")
+    if any(run.code for run in for_all + alone):
+        raise SystemExit(f"{argv[0]} finds something wrong in the files, which are to be right")
     return {"wall": measure.spread([run.wall for run in for_all]), "cpu": measure.spread([run.cpu for run in for_all]),
             "alone": measure.spread([run.wall for run in alone]),
             "memory": max(measure.peak(argv, folder, bench.environment) for _ in range(2))}
@@ -97,14 +99,13 @@ def run(bench, firedrill, yamllint, ryl, say):
     for count in COUNTS:
         folder = bench.root / f"many-{count}"
         write(folder, count)
-        found["firedrill"][count] = measured(bench, [firedrill, "check", "."], folder, ROUNDS, {0})
+        found["firedrill"][count] = measured(bench, [firedrill, "check", "."], folder, ROUNDS)
         say(f"{count} files: {found['firedrill'][count]}")
-    # What is written as people write YAML by hand is not all to the linters' taste: their exit code says so, and is no matter here.
-    found["ryl"] = measured(bench, [*ryl, "."], bench.root / f"many-{COUNTS[-1]}", ROUNDS, {0, 1})
+    found["ryl"] = measured(bench, [*ryl, "-d", RULES, "."], bench.root / f"many-{COUNTS[-1]}", ROUNDS)
     say(f"ryl: {found['ryl']}")
     sample = bench.root / "sample"
     write(sample, SAMPLE)
-    found["yamllint"] = measured(bench, [yamllint, "."], sample, 1, {0, 1})
+    found["yamllint"] = measured(bench, [yamllint, "-d", RULES, "."], sample, 1)
     say(f"yamllint: {found['yamllint']}")
     found["bytes"] = sum(path.stat().st_size for path in (bench.root / f"many-{COUNTS[-1]}").rglob("*.yaml")) / COUNTS[-1]
     return found

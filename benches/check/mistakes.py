@@ -17,7 +17,10 @@ import re
 
 FOLDER = pathlib.Path(__file__).parent / "mistakes"
 # `file:3:7`, `  3:7 ` and `line 3, column 7`: every way in which one of the tools names a line.
-PLACE = re.compile(r"(?:(?:^\s*|[:\s]|yaml:)(\d+):(\d+)\b)|(?:\blines? (\d+)(?:, column (\d+))?)", re.M)
+PLACE = re.compile(r"(?:(?:^\s*|yaml:)(\d+):(\d+)\b)|(?:\blines? (\d+)(?:, column (\d+))?)", re.M)
+
+# `[2026-01-31 12:00:00 INFO] `
+STAMP = re.compile(r"^\s*\[[^\]]*\d\d:\d\d:\d\d[^\]]*\] ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +48,10 @@ def places(text):
 
 
 def without(text, control):
-    """The lines of `text` that the control did not get."""
-    usual = {line.strip() for line in control.splitlines()}
-    stamp = re.compile(r"^\[[^\]]*\d\d:\d\d:\d\d[^\]]*\] ")
-    usual |= {stamp.sub("", line) for line in usual}
-    return "\n".join(line for line in text.splitlines() if stamp.sub("", line.strip()) not in usual)
+    """The lines of `text` that the control did not get, less the time of day, which would read as a place."""
+    plain = lambda whole: [STAMP.sub("", line) for line in whole.splitlines()]
+    usual = {line.strip() for line in plain(control)}
+    return "\n".join(line for line in plain(text) if line.strip() not in usual)
 
 
 def judge(tool, mistake, about, said, control):
@@ -76,7 +78,7 @@ def gist(text):
         wanted = lines[-1:]
     wanted.sort(key=lambda line: "::$" not in line)    # check-jsonschema's own, behind its heading
     line = (wanted or lines or [""])[0]
-    return " ".join(re.sub(r"^\[[^\]]*\] ", "", line).split())
+    return " ".join(line.split())
 
 
 def best(one, other):
