@@ -15,6 +15,10 @@ use super::code::Code;
 use super::decode::{Problem, clip};
 use super::fix::quoted_reference;
 
+mod everyday;
+
+pub use everyday::everyday;
+
 /// A byte range of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
