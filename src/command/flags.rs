@@ -6,8 +6,15 @@
 //! name for a letter that stands for it, and `:` and the kind of its value. The path `*` has the flags that every
 //! command takes.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 /// A table of a program's commands.
-pub(super) struct Table(pub(super) &'static str);
+pub(super) struct Table {
+    text: &'static str,
+    /// What is known of each path, found once: many files may be asked about.
+    known: OnceLock<HashMap<&'static str, &'static str>>,
+}
 
 /// What a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +45,23 @@ pub(super) struct Flag {
 }
 
 impl Table {
+    /// The table that is written so.
+    pub(super) const fn new(text: &'static str) -> Table {
+        Table { text, known: OnceLock::new() }
+    }
+
     /// `kubectl 1.32.4`
     pub(super) fn source(&self) -> &'static str {
-        self.0.lines().next().unwrap_or_default().trim_start_matches("# ")
+        self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
     }
 
     fn lines(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
-        self.0.lines().skip(1).filter_map(|line| line.split_once('\t'))
+        self.text.lines().skip(1).filter_map(|line| line.split_once('\t'))
     }
 
     /// The nature of a command (`+`, `*`, `-` or `~`) and its flags.
     pub(super) fn command(&self, path: &str) -> Option<(char, Vec<Flag>)> {
-        let (_, known) = self.lines().find(|(key, _)| *key == path)?;
+        let known = self.known.get_or_init(|| self.lines().collect()).get(path)?;
         let mut words = known.split(' ');
         let nature = words.next()?.chars().next()?;
         Some((nature, words.map(flag).collect()))
@@ -146,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_line_is_read_flag_by_flag() {
-        let table = Table("# x 1\n*\t- n:b\na\t+\na b\t- !c,d:i e:o|f|g h\nb\t~\n");
+        let table = Table::new("# x 1\n*\t- n:b\na\t+\na b\t- !c,d:i e:o|f|g h\nb\t~\n");
         assert_eq!(table.source(), "x 1");
         let (nature, flags) = table.command("a b").expect("a command");
         assert_eq!((nature, flags.len()), ('-', 3));

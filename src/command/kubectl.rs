@@ -9,7 +9,7 @@ use super::{Finding, clip, listed, nearest, open};
 
 mod resource;
 
-const TABLE: Table = Table(include_str!("kubectl/table.txt"));
+static TABLE: Table = Table::new(include_str!("kubectl/table.txt"));
 
 /// Flags that had another name once.
 const RENAMED: [(&str, &str); 1] = [("delete-local-data", "delete-emptydir-data")];

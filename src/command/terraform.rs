@@ -6,7 +6,7 @@
 use super::flags::{Flag, Table, Takes, expected};
 use super::{Finding, clip, listed, nearest, open};
 
-const TABLE: Table = Table(include_str!("terraform/table.txt"));
+static TABLE: Table = Table::new(include_str!("terraform/table.txt"));
 
 /// What is wrong with `words`, the first of which is the program.
 pub(super) fn judge(words: &[&str]) -> Vec<Finding> {

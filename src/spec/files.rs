@@ -63,7 +63,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
         let Ok(kind) = entry.file_type() else { continue };
         if kind.is_dir() && !skipped && depth < DEEPEST {
             collect(&path, depth + 1, files);
-        } else if !kind.is_dir() && path.is_file() && is_yaml(&path) {
+        } else if is_yaml(&path) && (kind.is_file() || (!kind.is_dir() && path.is_file())) {
             files.push(path);
         }
     }

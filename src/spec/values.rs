@@ -156,6 +156,10 @@ impl Bindings {
 
     /// The text with its references replaced. `trail` holds the variables being read, outermost first.
     fn expand(&self, text: &str, secret: bool, trail: &mut Vec<String>) -> Result<Option<String>, Flaw> {
+        if opening(text).is_none() && text.len() <= LONGEST {
+            self.redactor.borrow_mut().add_passwords(text);
+            return Ok(Some(text.to_owned()));
+        }
         let mut out = String::new();
         let mut known = true;
         for piece in pieces(text)? {
@@ -302,11 +306,9 @@ fn sounds_secret(name: &str) -> bool {
 /// A regular file's bytes, one more than `most` at most.
 pub(super) fn read_at_most(path: &Path, most: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let file = std::fs::File::open(path)?;
-    // Only a hint: a file can grow, and a pipe has no length.
-    let length = file.metadata().map_or(0, |about| about.len()).min(most as u64);
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    // As much as most files are.
+    let mut bytes = Vec::with_capacity(8 * 1024);
+    std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -213,3 +213,11 @@ fn many_files_are_checked_at_once_and_told_in_their_order() {
     );
     assert!(err.ends_with("67 files checked: 33 files with errors\n"), "{err}");
 }
+
+#[test]
+fn a_drill_whose_kind_is_misspelt_is_not_passed_over() {
+    let here = folder(&[("a.yaml", &GOOD.replace("kind:", "knid:")), ("b.yaml", "steps: []\npool: x\n")]);
+    let (code, out, err) = run(vec![here.path().to_owned()], Format::Text);
+    assert_eq!(code, 2, "{out}");
+    assert!(out.contains("FD0120") && err.contains("b.yaml: skipped"), "{out}{err}");
+}

@@ -47,11 +47,17 @@ fn environment<'d>(draft: &'d Draft, drill: &'d DrillDraft) -> Option<Option<&'d
 fn environments(from: &Path, draft: &Draft, problems: &mut Vec<Problem>) {
     let file = find::project(from).map(|folder| folder.join("firedrill.yaml"));
     // What is wrong with the project file is told by checking that.
-    let project = file.filter(|file| file.is_file()).and_then(|file| Project::read(&file).ok());
+    let file = file.filter(|file| file.is_file());
+    let project = file.as_ref().and_then(|file| Project::read(file).ok());
     let named = draft.environment.iter().flatten();
     let own = drills(draft).filter_map(|drill| drill.environment.as_ref()?.as_ref());
-    if let Some(project) = &project {
-        named.chain(own).for_each(|environment| known(project, environment, problems));
+    let named = named.chain(own);
+    match &project {
+        Some(project) => named.for_each(|environment| known(project, environment, problems)),
+        None if file.is_none() => {
+            problems.extend(named.filter(|name| name.as_str() != "lab").map(undeclared))
+        }
+        None => {}
     }
     for drill in drills(draft).filter(|drill| drill.tabletop != Some(true)) {
         let Some(environment) = environment(draft, drill) else { continue };
@@ -61,6 +67,14 @@ fn environments(from: &Path, draft: &Draft, problems: &mut Vec<Problem>) {
             _ => {}
         }
     }
+}
+
+/// The problem of an environment where there is no project file at all.
+fn undeclared(environment: &Spanned<String>) -> Problem {
+    let what = format!("no environment is called `{}`", clip(environment));
+    Problem::new(Code::UnknownEnvironment, environment.span, what)
+        .label("no firedrill.yaml stands above this file")
+        .help("declare it in the project's firedrill.yaml; `lab` needs none")
 }
 
 fn known(project: &Project, environment: &Spanned<String>, problems: &mut Vec<Problem>) {

@@ -147,7 +147,10 @@ fn without_a_counterpart(carried: &mut Carried, at: &At<'_>, tolerance: &At<'_>)
             let filter: String = keys.iter().map(|key| format!("[{key:?}]")).collect();
             let plain = tolerance.get("expect").is_some_and(|at| at.items().iter().all(At::is_plain));
             let equal = match expect {
-                Some(expect) if plain => format!(" == {expect}"),
+                // A word without quotes is text in YAML, and a function in jq.
+                Some(expect) if plain && serde_json::from_str::<serde_json::Value>(&expect).is_ok() => {
+                    format!(" == {expect}")
+                }
                 Some(expect) => format!(" == {expect:?}"),
                 None => " != null".to_owned(),
             };

@@ -121,14 +121,14 @@ fn parameters(
             ("aws:rds:reboot-db-instances", "forceFailover") if value.eq_ignore_ascii_case("false") => {}
             ("aws:ec2:stop-instances", "startInstancesAfterDuration") => {
                 hold = terms::duration(value);
-                if hold.is_none() {
-                    sketch.left(
-                        at,
-                        "startInstancesAfterDuration",
-                        "it is no duration that can be read",
-                        "a step `wait: 5m` after it",
-                    );
-                }
+                let (why, instead) = match hold {
+                    None => ("it is no duration that can be read", "a step `wait: 5m` after it"),
+                    Some(_) => (
+                        "the instances are started when the run ends, and not before the steps after this one",
+                        "where that matters, a step `ec2.start_instances` behind the wait",
+                    ),
+                };
+                sketch.left(at, "startInstancesAfterDuration", why, instead);
             }
             ("aws:ec2:stop-instances", "completeIfInstancesTerminated") => {
                 let why = "whether the stop took hold is told by the instances' own states";
