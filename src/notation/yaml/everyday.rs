@@ -365,7 +365,8 @@ fn quoted(text: &str) -> Option<(&str, usize)> {
     let end = inside.find(quote)?;
     let found = inside.get(..end)?;
     let doubled = quote == '\'' && inside.get(end + 1..)?.starts_with('\'');
-    (!doubled && !(quote == '"' && found.contains('\\'))).then_some((found, end + 2))
+    let escaped = quote == '"' && found.contains('\\');
+    (!doubled && !escaped).then_some((found, end + 2))
 }
 
 /// The key that comes first, its length, and what stands behind its colon.
